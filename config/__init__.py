@@ -1,0 +1,1 @@
+"""Settings, URLs, Celery and embedded services: imports everyone, imported by no one."""
