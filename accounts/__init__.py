@@ -1,0 +1,1 @@
+"""Who may act: laboratories, people, their roles, invitations and tokens."""

@@ -1,0 +1,52 @@
+"""Asking again who is there: to sign takes the password of the person who is logged in (R15)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from django.contrib.auth import authenticate
+from django.http import HttpRequest
+from django.utils import timezone
+from rest_framework.request import Request as ApiRequest
+
+from accounts import lockout
+
+
+class WrongPassword(Exception):
+    """The password was not this person's, or too many were tried; the sentence says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reauthentication:
+    """Proof that this person gave their credentials again, at this moment."""
+
+    user_id: int
+    at: datetime
+    method: Literal["password"]
+
+
+def reauthenticate(request: HttpRequest | ApiRequest, password: str) -> Reauthentication:
+    """Check the password of the person behind the request; failures count towards the lock-out."""
+    email = request.user.get_username()
+    # A request of its own: the lock-out keeps a copy of what was posted with a wrong password,
+    # and the rest of the form (a report, a new password) is none of its business. Nor does it
+    # replace the page that asks, with everything typed into it, by the one that says "locked".
+    attempt = HttpRequest()
+    attempt.method, attempt.path, attempt.META = "POST", request.path, request.META
+    user = authenticate(attempt, username=email, password=password)
+    if user is None or user.pk != request.user.pk:
+        raise WrongPassword(_refusal(email))
+    lockout.forget(email)
+    return Reauthentication(user_id=user.pk, at=timezone.now(), method="password")
+
+
+def _refusal(email: str) -> str:
+    until = lockout.failures_of(email).locked_until
+    if until is None:
+        return "That is not your password."
+    return (
+        f"Too many wrong passwords: yours is not accepted until {timezone.localtime(until):%H:%M}. "
+        "An administrator of your laboratory can unlock it sooner."
+    )

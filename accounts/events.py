@@ -1,0 +1,105 @@
+"""What happened to accounts: recorded in the transaction that changed them, told in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from django.db.models import QuerySet
+
+from accounts.models import AccountEvent, Laboratory, Role, User
+
+Change: TypeAlias = tuple[str | int | bool | None, str | int | bool | None]
+
+
+class Action(StrEnum):
+    INVITED = "invited"
+    INVITATION_REISSUED = "invitation-reissued"
+    INVITATION_WITHDRAWN = "invitation-withdrawn"
+    JOINED = "joined"
+    ROLE_CHANGED = "role-changed"
+    DEACTIVATED = "deactivated"
+    REACTIVATED = "reactivated"
+    UNLOCKED = "unlocked"
+    RESET_LINK_ISSUED = "reset-link-issued"
+    PASSWORD_CHANGED = "password-changed"  # noqa: S105 -- an action
+    PASSWORD_RESET = "password-reset"  # noqa: S105 -- an action
+    TOKEN_MADE = "token-made"  # noqa: S105 -- an action
+    TOKEN_REVOKED = "token-revoked"  # noqa: S105 -- an action
+    SETTINGS_CHANGED = "settings-changed"
+
+
+SENTENCES = {
+    Action.INVITED: "{actor} invited {name} ({email}) as {role}",
+    Action.INVITATION_REISSUED: "{actor} issued a new invitation link for {name} ({email})",
+    Action.INVITATION_WITHDRAWN: "{actor} withdrew the invitation of {name} ({email})",
+    Action.JOINED: "{subject} accepted the invitation and joined as {role}",
+    Action.ROLE_CHANGED: "{actor} changed the role of {subject}: {changes}",
+    Action.DEACTIVATED: "{actor} deactivated {subject}",
+    Action.REACTIVATED: "{actor} reactivated {subject}",
+    Action.UNLOCKED: "{actor} unlocked {subject} after failed log-ins",
+    Action.RESET_LINK_ISSUED: "{actor} issued a password-reset link for {subject}",
+    Action.PASSWORD_CHANGED: "{subject} changed their password",
+    Action.PASSWORD_RESET: "{subject} set a new password through a one-time link",
+    Action.TOKEN_MADE: "{subject} made the API token “{token}”",
+    Action.TOKEN_REVOKED: "{actor} revoked the API token “{token}” of {subject}",
+    Action.SETTINGS_CHANGED: "{actor} changed the settings of the laboratory: {changes}",
+}
+FIELDS = {
+    "role": "role",
+    "name": "name",
+    "time_zone": "time zone",
+    "idle_minutes": "minutes until log-off",
+    "routine_turnaround_hours": "routine turnaround in hours",
+    "urgent_turnaround_hours": "urgent turnaround in hours",
+}
+
+
+def record(
+    action: Action,
+    laboratory: Laboratory,
+    actor: User,
+    subject: User | None = None,
+    *,
+    changes: Mapping[str, Change] | None = None,
+    **facts: str | int,
+) -> AccountEvent:
+    """Write one event, with the old and the new value of what changed; inside a transaction."""
+    detail: dict[str, Any] = dict(facts)
+    if changes:
+        detail["changes"] = {name: {"old": old, "new": new} for name, (old, new) in changes.items()}
+    return AccountEvent.objects.create(
+        laboratory=laboratory, actor=actor, subject=subject, action=action.value, detail=detail
+    )
+
+
+def recent(laboratory: Laboratory, subject: User | None = None) -> QuerySet[AccountEvent]:
+    """The events of a laboratory, or of one of its people, newest first, with their names."""
+    events = AccountEvent.objects.filter(laboratory=laboratory)
+    if subject is not None:
+        events = events.filter(subject=subject)
+    return events.select_related("actor", "subject")
+
+
+def told(recorded: Iterable[AccountEvent]) -> list[tuple[AccountEvent, str]]:
+    """Events, each with its sentence."""
+    return [(event, sentence(event)) for event in recorded]
+
+
+def sentence(event: AccountEvent) -> str:
+    """The event as one sentence that a person can read."""
+    facts = {key: value for key, value in event.detail.items() if key != "changes"}
+    if "role" in facts:
+        facts["role"] = _value("role", facts["role"])
+    changes = ", ".join(
+        f"{FIELDS[name]} from {_value(name, change['old'])} to {_value(name, change['new'])}"
+        for name, change in event.detail.get("changes", {}).items()
+        if name in FIELDS
+    )
+    people = {"actor": event.actor or "The system", "subject": event.subject or "nobody"}
+    return SENTENCES[Action(event.action)].format(**facts, **people, changes=changes)
+
+
+def _value(field: str, value: Any) -> str:  # noqa: ANN401 -- what JSON holds
+    return Role(value).label.lower() if field == "role" else str(value)

@@ -1,0 +1,108 @@
+"""What is checked about a form before a verb is asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+
+from accounts.authentication import WrongPassword, reauthenticate
+from accounts.laboratories import LaboratorySettings
+from accounts.models import ApiToken, Invitation, Laboratory, Role, login_name, time_zones
+
+
+class LoginForm(AuthenticationForm):
+    """One sentence for every failure: it tells nobody whether an address has an account."""
+
+    error_messages = {
+        **AuthenticationForm.error_messages,
+        "invalid_login": "E-mail address and password do not match an active account.",
+    }
+    username = forms.EmailField(
+        label="E-mail address",
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True}),
+    )
+
+    def clean_username(self) -> str:
+        """Written one way, so that the lock-out counts every spelling of an address together."""
+        return login_name(self.cleaned_data["username"])
+
+
+class OwnPasswordForm(PasswordChangeForm):
+    """A new password for oneself; wrong old ones count towards the lock-out, as at log-in."""
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **kwargs)
+        self.request = request
+        self.fields["old_password"].label = "Your password until now"
+
+    def clean_old_password(self) -> str:
+        password: str = self.cleaned_data["old_password"]
+        try:
+            reauthenticate(self.request, password)
+        except WrongPassword as error:
+            raise ValidationError(str(error)) from error
+        return password
+
+
+class InvitationForm(forms.ModelForm):  # type: ignore[type-arg] # not at run time
+    class Meta:
+        model = Invitation
+        fields = ["email", "name", "role"]
+        widgets = {
+            "email": forms.EmailInput(attrs={"autocomplete": "off"}),
+            "name": forms.TextInput(attrs={"autocomplete": "off"}),
+        }
+        help_texts = {
+            "email": "The person logs in with it; it stays theirs.",
+            "name": "As it stands under a signature, for example Dr Ada Sample.",
+        }
+
+    def clean_email(self) -> str:
+        return login_name(self.cleaned_data["email"])
+
+
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(choices=Role.choices)
+
+
+class LaboratoryForm(forms.ModelForm):  # type: ignore[type-arg] # not at run time
+    class Meta:
+        model = Laboratory
+        fields = [
+            "name",
+            "time_zone",
+            "idle_minutes",
+            "routine_turnaround_hours",
+            "urgent_turnaround_hours",
+        ]
+        labels = {
+            "name": "Name of the laboratory",
+            "idle_minutes": "Minutes until log-off",
+            "routine_turnaround_hours": "Turnaround of routine cases",
+            "urgent_turnaround_hours": "Turnaround of urgent cases",
+        }
+        help_texts = {"time_zone": "A name of the IANA database, for example Europe/Berlin."}
+        widgets = {"time_zone": forms.TextInput(attrs={"list": "time-zones"})}
+
+    def clean_time_zone(self) -> str:
+        """Accept any spelling: europe/berlin is Europe/Berlin."""
+        typed: str = self.cleaned_data["time_zone"].strip().replace(" ", "_")
+        known = {name.casefold(): name for name in time_zones()}
+        return known.get(typed.casefold(), typed)
+
+    def settings(self) -> LaboratorySettings:
+        return LaboratorySettings(**{name: self.cleaned_data[name] for name in self.Meta.fields})
+
+
+class TokenForm(forms.ModelForm):  # type: ignore[type-arg] # not at run time
+    class Meta:
+        model = ApiToken
+        fields = ["name"]
+        labels = {"name": "What the token is for"}
+        help_texts = {"name": "For example: upload from the scanner."}
+        widgets = {"name": forms.TextInput(attrs={"autocomplete": "off"})}
