@@ -85,3 +85,26 @@ def page(browser):
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def empty_append_only_tables_between_tests():
+    """Let the flush after a transactional test empty what the database keeps from being emptied.
+
+    The triggers are off for the flush alone: while a test runs they bite as they do elsewhere.
+    """
+    from django.db.backends.postgresql.operations import DatabaseOperations
+
+    flush = DatabaseOperations.execute_sql_flush
+
+    def flush_without_triggers(operations, sql_list):
+        tables = ["accounts_accountevent", "cases_auditevent", "cases_report"]
+        switched = {
+            state: [f"ALTER TABLE {table} {state} TRIGGER USER" for table in tables]
+            for state in ("DISABLE", "ENABLE")
+        }
+        return flush(operations, [*switched["DISABLE"], *sql_list, *switched["ENABLE"]])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DatabaseOperations, "execute_sql_flush", flush_without_triggers)
+        yield
