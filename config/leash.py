@@ -87,4 +87,5 @@ def _become(parent: int, number: int, uid: int, gid: int, command: list[str]) ->
 
 
 if __name__ == "__main__":
-    _become(*map(int, sys.argv[1:5]), sys.argv[5:])
+    parent, number, uid, gid = map(int, sys.argv[1:5])
+    _become(parent, number, uid, gid, sys.argv[5:])

@@ -172,7 +172,8 @@ def demo() -> None:
         stack.callback(_stop_all, programs)
         for program in programs:
             program.start()
-        kept = [Kept(what) for what in (*servers, *programs)]
+        running: list[Runs] = [*servers, *programs]
+        kept = [Kept(one) for one in running]
         _wait_for_login_page(port, kept)
         _show(state, port)
         while True:
