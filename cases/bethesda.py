@@ -246,6 +246,26 @@ def _codes(known: Mapping[str, Term], word: str, sent: object) -> tuple[str, ...
     return tuple(dict.fromkeys(sent))
 
 
+def describe(read: Read) -> list[tuple[str, str]]:
+    """What a read says, in words: a heading and its text for each part that says something."""
+
+    def words(known: Mapping[str, Term], codes: Sequence[str]) -> str:
+        return "; ".join(f"{known[code].label} ({code})" for code in codes)
+
+    category = general_category(read)
+    lines = [
+        ("Specimen adequacy", read.adequacy.label),
+        ("Reasons", words(REASONS, read.reasons)),
+        ("EC/TZ component", read.ec_tz.label if read.ec_tz else ""),
+        ("Quality indicators", words(QUALITY_INDICATORS, read.quality)),
+        ("General category", category.label if category else ""),
+        ("Interpretation", words(INTERPRETATIONS, read.interpretations)),
+        ("Organisms and other findings", words(OBSERVATIONS, read.observations)),
+        ("Comment", read.comment),
+    ]
+    return [(heading, text) for heading, text in lines if text]
+
+
 # --- The rules
 
 

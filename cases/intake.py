@@ -43,6 +43,7 @@ __all__ = [
     "is_archive",
     "limits",
     "read",
+    "refuse_by_size",
     "source_digest",
     "unpack",
 ]
@@ -123,7 +124,7 @@ def source_digest(content: bytes) -> str:
 
 def read(content: bytes, limits: Limits) -> Picture:
     """Decode an uploaded file fully into the picture that is kept, or refuse it with a sentence."""
-    _refuse_by_size(len(content), limits)
+    refuse_by_size(len(content), limits)
     header = headers.inspect(content)
     _refuse_by_header(header, limits)
     try:
@@ -143,7 +144,8 @@ def read(content: bytes, limits: Limits) -> Picture:
     )
 
 
-def _refuse_by_size(size: int, limits: Limits) -> None:
+def refuse_by_size(size: int, limits: Limits) -> None:
+    """Judge a file before its content is read."""
     if not size:
         raise RefusedFile("The file is empty.")
     if size > limits.max_bytes:
@@ -367,7 +369,7 @@ def _unpacked(opened: zipfile.ZipFile, member: zipfile.ZipInfo, limits: Limits) 
         raise RefusedFile("An archive inside an archive is not opened.")
     if member.compress_type not in _UNPACKED:
         raise RefusedFile("The file is packed in a way this program does not read.")
-    _refuse_by_size(member.file_size, limits)
+    refuse_by_size(member.file_size, limits)
     # zipfile stops at the declared size and then compares the checksum: a lie is found out there.
     content = opened.read(member)
     if is_archive(content):

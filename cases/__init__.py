@@ -1,0 +1,1 @@
+"""What happens to a case: accession, upload, classification, review, signature."""

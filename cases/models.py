@@ -1,0 +1,380 @@
+"""The facts of a case: patient, images, runs, predictions, findings, reviews, reports, trail."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Upper
+
+from accounts.models import Laboratory, User
+from cases import clock
+from cases.bethesda import SpecimenType
+from cases.encryption import EncryptedDateField, EncryptedTextField
+from inference.labels import CellClass
+from inference.models import ModelVersion
+
+CELL_CLASSES = [(cell_class.value, cell_class.value) for cell_class in CellClass]
+ABNORMAL_CLASSES = [cell_class.value for cell_class in CellClass if cell_class.is_abnormal]
+
+
+class Patient(models.Model):
+    """A pseudonymous person; name and birth date are encrypted at rest, unseen by workers."""
+
+    laboratory = models.ForeignKey(Laboratory, on_delete=models.PROTECT, related_name="patients")
+    record_number = models.CharField("patient id", max_length=40)
+    name = EncryptedTextField(blank=True, default="")
+    birth_date = EncryptedDateField(null=True, blank=True)
+    created_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                F("laboratory"), Upper("record_number"), name="patient_id_is_unique_in_laboratory"
+            ),
+            models.CheckConstraint(name="patient_has_an_id", condition=~Q(record_number="")),
+        ]
+
+    def __str__(self) -> str:
+        return self.record_number
+
+
+class CaseQuerySet(models.QuerySet["Case"]):
+    def visible_to(self, user: User) -> CaseQuerySet:
+        """The cases of the user's own laboratory: nothing crosses its border."""
+        return self.filter(laboratory_id=user.laboratory_id)
+
+
+class Case(models.Model):
+    """One accessioned gynaecologic specimen (one slide); only `workflow` changes its status."""
+
+    class Status(models.TextChoices):
+        DRAFT = "draft"
+        QUEUED = "queued"
+        CLASSIFYING = "classifying"
+        FAILED = "failed"
+        AWAITING_REVIEW = "awaiting_review", "Awaiting review"
+        REVIEWING = "reviewing", "In review"
+        SIGNED = "signed"
+
+    class Priority(models.TextChoices):
+        ROUTINE = "routine"
+        URGENT = "urgent"
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    laboratory = models.ForeignKey(Laboratory, on_delete=models.PROTECT, related_name="cases")
+    accession_number = models.CharField(max_length=40)
+    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="cases")
+    specimen_type = models.CharField(max_length=8, choices=SpecimenType.choices)
+    collected_on = models.DateField(null=True, blank=True)
+    priority = models.CharField(max_length=8, choices=Priority.choices, default=Priority.ROUTINE)
+    clinical_note = models.TextField(blank=True, max_length=4000)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.DRAFT)
+    accessioned_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    accessioned_at = models.DateTimeField(default=clock.now)
+    due_at = models.DateTimeField()
+    submitted_at = models.DateTimeField(null=True, blank=True)
+    reviewer = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    signed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = CaseQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                F("laboratory"),
+                Upper("accession_number"),
+                name="accession_number_is_unique_in_laboratory",
+                violation_error_message="This accession number is taken in your laboratory.",
+            ),
+            models.CheckConstraint(
+                name="case_has_an_accession_number", condition=~Q(accession_number="")
+            ),
+            models.CheckConstraint(
+                name="case_in_review_has_a_reviewer",
+                condition=~Q(status="reviewing") | Q(reviewer__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="case_signed_has_reviewer_and_time",
+                condition=Q(status="signed", reviewer__isnull=False, signed_at__isnull=False)
+                | (~Q(status="signed") & Q(signed_at__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="case_past_draft_was_submitted",
+                condition=Q(status="draft") | Q(submitted_at__isnull=False),
+            ),
+        ]
+        indexes = [
+            # the worklist: open cases of a laboratory, the longest overdue first
+            models.Index(
+                F("laboratory"),
+                F("due_at"),
+                name="case_open_by_due",
+                condition=~Q(status="signed"),
+            ),
+            # the signed cases of a laboratory, newest first; turnaround on the dashboard
+            models.Index(
+                F("laboratory"),
+                F("signed_at").desc(),
+                name="case_signed_newest",
+                condition=Q(status="signed"),
+            ),
+            # the API's list, and the search without a state
+            models.Index(F("laboratory"), F("accessioned_at").desc(), name="case_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return self.accession_number
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether a worker will change the case without anybody's doing."""
+        return self.status in (self.Status.QUEUED, self.Status.CLASSIFYING)
+
+    @property
+    def is_overdue(self) -> bool:
+        return self.status != self.Status.SIGNED and self.due_at < clock.now()
+
+
+class CellImage(models.Model):
+    """One uploaded picture of one cell, stored once by content."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="images")
+    name = models.CharField(max_length=200, help_text="As uploaded.")
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the stored picture.")
+    source_digest = models.CharField(max_length=64, help_text="SHA-256 of the file as uploaded.")
+    width = models.PositiveIntegerField(help_text="Pixels.")
+    height = models.PositiveIntegerField(help_text="Pixels.")
+    source_format = models.CharField(max_length=8)
+    uploaded_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    uploaded_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        ordering = ["uploaded_at", "name", "pk"]
+        constraints = [
+            models.UniqueConstraint("case", "digest", name="image_is_in_a_case_once"),
+            models.UniqueConstraint("case", "source_digest", name="file_is_in_a_case_once"),
+        ]
+        indexes = [
+            # is a stored file still needed by any case?
+            models.Index(fields=["digest"], name="image_by_digest"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Run(models.Model):
+    """One attempt to classify a case's images with one model version. The row is the queue."""
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="runs")
+    model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
+    attempt = models.PositiveSmallIntegerField(
+        default=1, help_text="Counts from one again when a person retries."
+    )
+    status = models.CharField(max_length=8, choices=Status.choices, default=Status.PENDING)
+    queued_at = models.DateTimeField(default=clock.now)
+    woken_at = models.DateTimeField(default=clock.now, help_text="When a worker was last called.")
+    started_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    failure = models.TextField(blank=True, help_text="Why it failed, as a sentence.")
+
+    class Meta:
+        ordering = ["queued_at"]
+        constraints = [
+            models.UniqueConstraint(
+                "case", name="case_has_one_live_run", condition=Q(status__in=["pending", "running"])
+            ),
+            models.CheckConstraint(
+                name="run_that_failed_says_why", condition=~Q(status="failed") | ~Q(failure="")
+            ),
+            models.CheckConstraint(
+                name="run_that_runs_has_a_heartbeat",
+                condition=~Q(status="running") | Q(heartbeat_at__isnull=False),
+            ),
+        ]
+        indexes = [
+            # what `recover` looks through every minute
+            models.Index(
+                fields=["status", "heartbeat_at"],
+                name="run_live",
+                condition=Q(status__in=["pending", "running"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.case} run {self.attempt}"
+
+
+class Prediction(models.Model):
+    """A model version's answer for one cell image. There is one for each pair, and it stays."""
+
+    image = models.ForeignKey(CellImage, on_delete=models.PROTECT, related_name="predictions")
+    model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="predictions")
+    probabilities = ArrayField(
+        models.FloatField(), size=len(CellClass), help_text="In the order of the model's labels."
+    )
+    cell_class = models.CharField(max_length=24, choices=CELL_CLASSES)
+    confidence = models.FloatField(help_text="The largest probability.")
+    abnormality = models.FloatField(help_text="The sum of the abnormal classes' probabilities.")
+    created_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                "image", "model_version", name="image_has_one_prediction_per_model_version"
+            ),
+            models.CheckConstraint(
+                name="prediction_is_a_probability",
+                condition=Q(confidence__gte=0, confidence__lte=1, abnormality__gte=0)
+                & Q(abnormality__lte=1.0001, probabilities__len=len(CellClass)),
+            ),
+            models.CheckConstraint(
+                name="prediction_has_a_known_class",
+                condition=Q(cell_class__in=[cell_class.value for cell_class in CellClass]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.cell_class} {self.confidence:.2f}"
+
+
+class ClassificationFailure(models.Model):
+    """An image that a run could not read, and why; the other images of the run are unharmed."""
+
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="failures")
+    image = models.ForeignKey(CellImage, on_delete=models.PROTECT, related_name="failures")
+    reason = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint("run", "image", name="image_fails_a_run_once")]
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class Review(models.Model):
+    """One pathologist's read of a case: begun by `claim`, ended by `release` or `sign`."""
+
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="reviews")
+    reader = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    started_at = models.DateTimeField(default=clock.now)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    read = models.JSONField(
+        null=True, blank=True, help_text="Adequacy and interpretation, once signed."
+    )
+
+    class Meta:
+        ordering = ["started_at"]
+        constraints = [
+            models.UniqueConstraint("case", "reader", name="reader_has_one_review_of_a_case"),
+            models.UniqueConstraint(
+                "case", name="case_has_one_open_review", condition=Q(ended_at=None)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.case} by {self.reader}"
+
+
+class Finding(models.Model):
+    """A person's class for one cell image, or why they exclude it. Never filled in by the model.
+
+    A finding is not edited: a new one is made and the old one withdrawn, so that the history of a
+    reader's mind is kept.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    review = models.ForeignKey(Review, on_delete=models.PROTECT, related_name="findings")
+    image = models.ForeignKey(CellImage, on_delete=models.PROTECT, related_name="findings")
+    cell_class = models.CharField(max_length=24, choices=CELL_CLASSES, blank=True)
+    exclusion = models.CharField(max_length=200, blank=True, help_text="Why it is not counted.")
+    prediction = models.ForeignKey(
+        Prediction,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="The model's answer that was shown when the finding was made.",
+    )
+    made_at = models.DateTimeField(default=clock.now)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["made_at"]
+        constraints = [
+            models.UniqueConstraint(
+                "review",
+                "image",
+                name="reader_has_one_finding_per_image",
+                condition=Q(withdrawn_at=None),
+            ),
+            models.CheckConstraint(
+                name="finding_is_a_class_or_an_exclusion",
+                condition=(Q(cell_class="") & ~Q(exclusion=""))
+                | (~Q(cell_class="") & Q(exclusion="")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.cell_class or f"excluded: {self.exclusion}"
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether the reader said what the model said; None where there is nothing to compare."""
+        if self.prediction is None or not self.cell_class:
+            return None
+        return self.cell_class == self.prediction.cell_class
+
+
+class Report(models.Model):
+    """The signed document: canonical text and the digest that the signature is bound to (R16)."""
+
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="reports")
+    version = models.PositiveSmallIntegerField(default=1)
+    content = models.TextField(help_text="Canonical JSON; see `cases.signature`.")
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the content.")
+    signed_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    signed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["version"]
+        constraints = [
+            models.UniqueConstraint("case", "version", name="report_version_is_written_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.case} report {self.version}"
+
+
+class AuditEvent(models.Model):
+    """What happened to a case: append-only, kept so by a trigger in the database (R18)."""
+
+    id = models.BigAutoField(primary_key=True)
+    laboratory = models.ForeignKey(Laboratory, on_delete=models.PROTECT, related_name="+")
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="events")
+    actor = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    action = models.CharField(max_length=40)
+    from_status = models.CharField(max_length=20, blank=True)
+    to_status = models.CharField(max_length=20, blank=True)
+    detail = models.JSONField(default=dict)
+    at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.at:%Y-%m-%d %H:%M}"

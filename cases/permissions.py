@@ -1,0 +1,53 @@
+"""Who may do what to a case: pure questions about a user and a case, without queries of their own.
+
+They speak of role, laboratory and holder; whether the case is in the right state is the workflow's
+business.
+"""
+
+from accounts.models import Role, User
+from cases.models import Case
+
+
+def can_see(user: User, case: Case) -> bool:
+    return user.is_active and user.laboratory_id == case.laboratory_id
+
+
+def can_see_patient_identity(user: User) -> bool:
+    """Name and birth date are for those who read the case, not for those who keep the accounts."""
+    return user.is_active and user.role in (Role.CYTOTECHNOLOGIST, Role.PATHOLOGIST)
+
+
+def can_accession(user: User) -> bool:
+    return user.is_active and user.role == Role.CYTOTECHNOLOGIST
+
+
+def can_prepare(user: User, case: Case) -> bool:
+    """Edit, fill and submit: who accessioned it, or a colleague once that person has left."""
+    is_theirs = case.accessioned_by_id == user.pk or not case.accessioned_by.is_active
+    return can_see(user, case) and can_accession(user) and is_theirs
+
+
+def can_retry(user: User, case: Case) -> bool:
+    return can_see(user, case) and can_accession(user)
+
+
+def can_review(user: User) -> bool:
+    return user.is_active and user.role == Role.PATHOLOGIST
+
+
+def can_claim(user: User, case: Case) -> bool:
+    return can_see(user, case) and can_review(user)
+
+
+def can_decide(user: User, case: Case) -> bool:
+    """Make and withdraw findings, and sign: the pathologist who holds the case."""
+    return can_claim(user, case) and case.reviewer_id == user.pk
+
+
+can_sign = can_decide
+
+
+def can_release(user: User, case: Case) -> bool:
+    """The holder; another pathologist too once the holder has left, so that no case is stuck."""
+    has_left = case.reviewer is not None and not case.reviewer.is_active
+    return can_claim(user, case) and (case.reviewer_id == user.pk or has_left)

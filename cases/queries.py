@@ -1,0 +1,140 @@
+"""Named reads: worklists and their counts, progress, the answers and findings of a case."""
+
+from dataclasses import dataclass
+
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from accounts.models import User
+from cases import clock
+from cases.models import Case, CellImage, Finding, Prediction, Run
+
+Status = Case.Status
+
+
+def shown_predictions(case: Case) -> QuerySet[Prediction]:
+    """The answers that a reader sees: those of the model version of the latest finished run."""
+    latest = case.runs.filter(status=Run.Status.DONE).order_by("-finished_at")
+    return Prediction.objects.filter(
+        image__case=case, model_version__in=latest.values("model_version")[:1]
+    ).select_related("model_version")
+
+
+def standing_findings(case: Case) -> QuerySet[Finding]:
+    """The findings of the review that is open or was signed; a released review's are not shown."""
+    return Finding.objects.filter(
+        review__case=case, review__reader_id=case.reviewer_id, withdrawn_at=None
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One row of the gallery: an image with what the model, and what the reader said of it."""
+
+    image: CellImage
+    prediction: Prediction | None
+    finding: Finding | None
+    failure: str
+
+
+def gallery(case: Case) -> list[Cell]:
+    """The case's cells, most abnormal first; what the model could not answer comes before all."""
+    predictions = {prediction.image_id: prediction for prediction in shown_predictions(case)}
+    findings = {finding.image_id: finding for finding in standing_findings(case)}
+    last = case.runs.order_by("-queued_at").first()
+    failures = {f.image_id: f.reason for f in last.failures.all()} if last else {}
+    cells = [
+        Cell(image, predictions.get(image.pk), findings.get(image.pk), failures.get(image.pk, ""))
+        for image in case.images.all()
+    ]
+    return sorted(cells, key=_need_of_a_look)
+
+
+def _need_of_a_look(cell: Cell) -> tuple[float, str]:
+    abnormality = 2.0 if cell.prediction is None else cell.prediction.abnormality
+    return (-abnormality, cell.image.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the classification of a case is."""
+
+    images: int
+    answered: int
+    failed: int
+
+
+def progress(case: Case) -> Progress:
+    """Counts for the latest run; an answer of the same model version from an earlier run counts."""
+    images = case.images.count()
+    run = case.runs.order_by("-queued_at").first()
+    if run is None:
+        return Progress(images, 0, 0)
+    answered = Prediction.objects.filter(
+        image__case=case, model_version_id=run.model_version_id
+    ).count()
+    return Progress(images, answered, run.failures.count())
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A state of the worklist with its count."""
+
+    state: str
+    label: str
+    count: int
+
+
+def tiles(user: User) -> list[Tile]:
+    """The counted states of the user's laboratory, with their own cases and the overdue ones."""
+    open_cases = ~Q(status=Status.SIGNED)
+    counts = Case.objects.visible_to(user).aggregate(
+        open=Count("pk", filter=open_cases),
+        mine=Count("pk", filter=open_cases & mine(user)),
+        overdue=Count("pk", filter=open_cases & Q(due_at__lt=clock.now())),
+        **{status: Count("pk", filter=Q(status=status)) for status in Status.values},
+    )
+    labels = {"open": "Open", "mine": "Mine", "overdue": "Overdue", **dict(Status.choices)}
+    return [Tile(state, label, counts[state]) for state, label in labels.items()]
+
+
+def mine(user: User) -> Q:
+    """What a person has in hand: accessioned and not yet submitted, failed, or claimed."""
+    return Q(accessioned_by=user, status__in=[Status.DRAFT, Status.FAILED]) | Q(
+        reviewer=user, status=Status.REVIEWING
+    )
+
+
+# counted for the rows of a page only: a join would count for the whole laboratory first
+_IMAGE_COUNT = Subquery(
+    CellImage.objects.filter(case=OuterRef("pk"))
+    .order_by()
+    .values("case")
+    .annotate(count=Count("pk"))
+    .values("count")
+)
+
+
+def worklist(user: User, state: str = "open", search: str = "") -> QuerySet[Case]:
+    """The cases of a tile with what a row of the list shows; the longest overdue first.
+
+    A search by accession number or patient id looks at every state where none is chosen.
+    """
+    cases = (
+        Case.objects.visible_to(user)
+        .select_related("patient", "accessioned_by", "reviewer", "laboratory")
+        .annotate(image_count=Coalesce(_IMAGE_COUNT, 0))
+    )
+    if search:
+        cases = cases.filter(
+            Q(accession_number__icontains=search) | Q(patient__record_number__iexact=search)
+        )
+    if state == "open" and not search:
+        cases = cases.exclude(status=Status.SIGNED)
+    elif state == "mine":
+        cases = cases.filter(mine(user)).exclude(status=Status.SIGNED)
+    elif state == "overdue":
+        cases = cases.filter(due_at__lt=clock.now()).exclude(status=Status.SIGNED)
+    elif state in Status.values:
+        cases = cases.filter(status=state)
+    return cases

@@ -1,0 +1,33 @@
+"""The addresses of a laboratory's cases."""
+
+from django.urls import path
+
+from cases import views
+
+urlpatterns = [
+    path("cases/", views.worklist, name="worklist"),
+    path("cases/new/", views.case_new, name="case-new"),
+    path("cases/<uuid:case_id>/", views.case_detail, name="case-detail"),
+    path("cases/<uuid:case_id>/revise/", views.case_revise, name="case-revise"),
+    path("cases/<uuid:case_id>/upload/", views.case_upload, name="case-upload"),
+    path("cases/<uuid:case_id>/submit/", views.case_submit, name="case-submit"),
+    path("cases/<uuid:case_id>/retry/", views.case_retry, name="case-retry"),
+    path("cases/<uuid:case_id>/claim/", views.case_claim, name="case-claim"),
+    path("cases/<uuid:case_id>/release/", views.case_release, name="case-release"),
+    path("cases/<uuid:case_id>/decide/", views.case_decide, name="case-decide"),
+    path("cases/<uuid:case_id>/sign/", views.case_sign, name="case-sign"),
+    path("cases/<uuid:case_id>/report/", views.case_report, name="case-report"),
+    path("cases/<uuid:case_id>/trail/", views.case_trail, name="case-trail"),
+    path("cases/<uuid:case_id>/cells/<uuid:image_id>/", views.cell, name="cell"),
+    path(
+        "cases/<uuid:case_id>/cells/<uuid:image_id>/remove/",
+        views.image_remove,
+        name="image-remove",
+    ),
+    path("cases/<uuid:case_id>/cells/<uuid:image_id>/image.png", views.image, name="image"),
+    path(
+        "cases/<uuid:case_id>/cells/<uuid:image_id>/thumbnail.webp",
+        views.thumbnail,
+        name="thumbnail",
+    ),
+]

@@ -1,0 +1,40 @@
+"""The pages of cases: find, call a verb, show."""
+
+from cases.views.images import image, thumbnail
+from cases.views.preparation import (
+    case_new,
+    case_retry,
+    case_revise,
+    case_submit,
+    case_upload,
+    image_remove,
+)
+from cases.views.review import (
+    case_claim,
+    case_decide,
+    case_release,
+    case_report,
+    case_sign,
+    cell,
+)
+from cases.views.worklist import case_detail, case_trail, worklist
+
+__all__ = [
+    "case_claim",
+    "case_decide",
+    "case_detail",
+    "case_new",
+    "case_release",
+    "case_report",
+    "case_retry",
+    "case_revise",
+    "case_sign",
+    "case_submit",
+    "case_trail",
+    "case_upload",
+    "cell",
+    "image",
+    "image_remove",
+    "thumbnail",
+    "worklist",
+]

@@ -1,0 +1,61 @@
+"""What every page of a case begins with: who asks, and a case that they may see."""
+
+from typing import TYPE_CHECKING, cast
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+
+from accounts.models import User
+from cases import permissions
+from cases.models import Case
+from cases.workflow import InvalidTransition, Refused
+from inference.registry import NoCurrentModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+REFUSALS = (InvalidTransition, Refused, NoCurrentModel)
+
+
+def reader(request: HttpRequest) -> User:
+    """The person who asks; every view here requires a login."""
+    return cast("User", request.user)
+
+
+def find_case(request: HttpRequest, case_id: UUID) -> Case:
+    """The case with what its pages show; another laboratory's is a 404."""
+    cases = Case.objects.visible_to(reader(request)).select_related(
+        "laboratory", "patient", "accessioned_by", "reviewer"
+    )
+    return get_object_or_404(cases, pk=case_id)
+
+
+def attempt(request: HttpRequest, verb: "Callable[[], object]") -> bool:
+    """Call a verb; a refusal becomes a message on the page. Says whether it was done."""
+    try:
+        verb()
+    except REFUSALS as error:
+        messages.error(request, str(error))
+        return False
+    return True
+
+
+def may(user: User, case: Case) -> set[str]:
+    """The verbs whose buttons the page shows: role and state allow them."""
+    states = Case.Status
+    wanted = {
+        "prepare": case.status == states.DRAFT and permissions.can_prepare(user, case),
+        "retry": case.status == states.FAILED and permissions.can_retry(user, case),
+        "claim": case.status == states.AWAITING_REVIEW and permissions.can_claim(user, case),
+        "decide": case.status == states.REVIEWING and permissions.can_decide(user, case),
+        "release": case.status == states.REVIEWING and permissions.can_release(user, case),
+    }
+    return {verb for verb, allowed in wanted.items() if allowed}
+
+
+def require(answer: bool, sentence: str) -> None:
+    if not answer:
+        raise PermissionDenied(sentence)

@@ -1,0 +1,135 @@
+"""The pathologist's pages: claim, decide on cells, sign, and the signed report."""
+
+import json
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.authentication import WrongPassword, reauthenticate
+from cases import bethesda, queries, signature, workflow
+from cases.forms import SignForm
+from cases.models import Case, CellImage
+from cases.views.found import REFUSALS, attempt, find_case, may, reader
+from cases.views.worklist import frame
+from inference.labels import CellClass
+
+
+@require_POST
+@login_required
+def case_claim(request: HttpRequest, case_id: UUID) -> HttpResponse:
+    case = find_case(request, case_id)
+    attempt(request, lambda: workflow.claim(case, reader(request)))
+    return redirect("case-detail", case.pk)
+
+
+@require_POST
+@login_required
+def case_release(request: HttpRequest, case_id: UUID) -> HttpResponse:
+    case = find_case(request, case_id)
+    attempt(request, lambda: workflow.release(case, reader(request)))
+    return redirect("worklist")
+
+
+@require_safe
+@login_required
+def cell(request: HttpRequest, case_id: UUID, image_id: UUID) -> HttpResponse:
+    """One cell, large, with its five probabilities and the way to its neighbours in the gallery."""
+    case = find_case(request, case_id)
+    cells = queries.gallery(case)
+    place = next((n for n, cell in enumerate(cells) if cell.image.pk == image_id), None)
+    if place is None:
+        raise Http404
+    shown = cells[place]
+    context = frame(request, case) | {
+        "cell": shown,
+        "place": place + 1,
+        "count": len(cells),
+        "previous": cells[place - 1] if place else None,
+        "next": cells[place + 1] if place + 1 < len(cells) else None,
+        "cell_classes": list(CellClass),
+        "probabilities": list(zip(CellClass, shown.prediction.probabilities, strict=True))
+        if shown.prediction
+        else [],
+    }
+    return render(request, "cases/cell.html", context)
+
+
+@require_POST
+@login_required
+def case_decide(request: HttpRequest, case_id: UUID) -> HttpResponse:
+    """Keep one finding from a form, for browsers without JavaScript; the scripts use the API."""
+    case = find_case(request, case_id)
+    image = get_object_or_404(CellImage, case=case, pk=_uuid(request.POST.get("image")))
+    decision = workflow.Decision(
+        image_id=image.pk,
+        cell_class=request.POST.get("cell_class", ""),
+        exclusion=request.POST.get("exclusion", ""),
+        replaces=_uuid(request.POST.get("replaces")),
+    )
+    attempt(request, lambda: workflow.decide(case, reader(request), [decision]))
+    return redirect("cell", case.pk, image.pk)
+
+
+def _uuid(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError as error:
+        raise Http404 from error
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def case_sign(request: HttpRequest, case_id: UUID) -> HttpResponse:
+    """Adequacy, interpretation, the password; a refusal keeps everything that was typed."""
+    case = find_case(request, case_id)
+    if case.status == Case.Status.SIGNED:
+        return redirect("case-report", case.pk)
+    if "decide" not in may(reader(request), case):
+        raise PermissionDenied("Only the pathologist who claimed the case may sign it.")
+    form = SignForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            proof = reauthenticate(request, form.cleaned_data["password"])
+            workflow.sign(case, reader(request), form.read(), proof)
+        except WrongPassword as error:
+            form.add_error("password", str(error))
+        except (bethesda.InvalidRead, *REFUSALS) as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, f"{case} is signed.")
+            return redirect("case-report", case.pk)
+    cells = queries.gallery(case)
+    context = frame(request, case) | {
+        "form": form,
+        "cells": cells,
+        "undecided": sum(cell.finding is None for cell in cells),
+        "meaning": signature.MEANING,
+    }
+    return render(request, "cases/sign.html", context)
+
+
+@require_safe
+@login_required
+def case_report(request: HttpRequest, case_id: UUID) -> HttpResponse:
+    """The signed report, read from the text that was signed, and whether it still matches."""
+    case = find_case(request, case_id)
+    report = case.reports.order_by("-version").first()
+    if report is None:
+        raise Http404
+    content = json.loads(report.content)
+    images = {image.digest: image for image in case.images.all()}
+    read = bethesda.Read.from_json(content["read"])
+    context = frame(request, case) | {
+        "report": report,
+        "content": content,
+        "read": read,
+        "lines": bethesda.describe(read),
+        "cells": [(images.get(cell["image"]), cell) for cell in content["cells"]],
+        "matches": signature.matches(report),
+    }
+    return render(request, "cases/report.html", context)

@@ -1,0 +1,62 @@
+"""Everything that can happen to a case: one function a verb.
+
+Each verb locks the case, checks its state and who asks, changes it and records the audit event in
+one transaction, and returns the fresh case. Pages, API, workers and commands call verbs; nothing
+else changes a status. docs/workflow.md draws them.
+"""
+
+from cases.workflow.classification import (
+    MAX_RUNS,
+    Answer,
+    advance,
+    begin,
+    fail,
+    record,
+    recover,
+    requeue,
+    retry,
+    unanswered,
+)
+from cases.workflow.preparation import (
+    Accession,
+    AlreadyInCase,
+    accession,
+    add_image,
+    remove_image,
+    revise,
+    submit,
+    suggest_accession_number,
+    sweep,
+)
+from cases.workflow.review import Decision, StaleFinding, claim, decide, release, sign
+from cases.workflow.transition import InvalidTransition, Refused
+
+__all__ = [
+    "MAX_RUNS",
+    "Accession",
+    "AlreadyInCase",
+    "Answer",
+    "Decision",
+    "InvalidTransition",
+    "Refused",
+    "StaleFinding",
+    "accession",
+    "add_image",
+    "advance",
+    "begin",
+    "claim",
+    "decide",
+    "fail",
+    "record",
+    "recover",
+    "release",
+    "remove_image",
+    "requeue",
+    "retry",
+    "revise",
+    "sign",
+    "submit",
+    "suggest_accession_number",
+    "sweep",
+    "unanswered",
+]

@@ -1,0 +1,172 @@
+"""Review: a pathologist claims a case, decides on its cells and signs it out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.db.transaction import atomic
+from django.utils import timezone
+
+from accounts.authentication import Reauthentication
+from accounts.models import User
+from cases import audit, bethesda, clock, permissions, queries, signature
+from cases.models import ABNORMAL_CLASSES, Case, CellImage, Finding, Prediction, Report, Review
+from cases.workflow.transition import InvalidTransition, Refused, locked, require, transition
+from inference.labels import CellClass
+
+REAUTHENTICATION_LIFETIME = timedelta(minutes=2)
+Status = Case.Status
+
+
+def claim(case: Case, user: User) -> Case:
+    """Take a case for review; only one pathologist can. Who comes back finds their own findings."""
+    with transition(case, user, "claim", Status.AWAITING_REVIEW, Status.REVIEWING) as (case, _):
+        require(permissions.can_claim(user, case), "Only pathologists review cases.")
+        case.reviewer = user
+        Review.objects.update_or_create(
+            case=case,
+            reader=user,
+            defaults={"ended_at": None},
+            create_defaults={"started_at": clock.now()},
+        )
+    return case
+
+
+def release(case: Case, user: User) -> Case:
+    """Give a claimed case back; the findings stay for when the reader claims it again."""
+    with transition(case, user, "release", Status.REVIEWING, Status.AWAITING_REVIEW) as (
+        case,
+        detail,
+    ):
+        require(permissions.can_release(user, case), "Only its reviewer may release the case.")
+        if case.reviewer_id != user.pk:
+            detail["held_by"] = case.reviewer_id
+        Review.objects.filter(case=case, ended_at=None).update(ended_at=clock.now())
+        case.reviewer = None
+    return case
+
+
+class StaleFinding(InvalidTransition):
+    """The finding on the page is not the one in the record: another tab was quicker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """A reader's word on one image: a class, a reason to exclude it, or neither to undo theirs.
+
+    ``replaces`` is the finding that the reader saw: a stale page cannot overwrite a newer one.
+    """
+
+    image_id: UUID
+    cell_class: str = ""
+    exclusion: str = ""
+    replaces: UUID | None = None
+
+
+def decide(case: Case, user: User, decisions: Sequence[Decision]) -> list[Finding]:
+    """Keep the reader's findings, all of them or none. Returns the new ones.
+
+    Raises `StaleFinding` when one of them would overwrite a finding that the reader has not seen.
+    """
+    with atomic():
+        case = locked(case, "decide on the cells of", Status.REVIEWING)
+        require(permissions.can_decide(user, case), "Only its reviewer may decide on the cells.")
+        review = Review.objects.get(case=case, ended_at=None)
+        ids = {decision.image_id for decision in decisions}
+        images = case.images.in_bulk(ids)
+        held_findings = review.findings.filter(withdrawn_at=None, image_id__in=ids)
+        current = {finding.image_id: finding for finding in held_findings}
+        shown = {p.image_id: p for p in queries.shown_predictions(case).filter(image_id__in=ids)}
+        made = []
+        for decision in decisions:
+            image = images.get(decision.image_id)
+            if image is None:
+                raise Refused("This image is not in the case.")
+            held = current.pop(decision.image_id, None)
+            if (held.pk if held else None) != decision.replaces:
+                raise StaleFinding(
+                    f"The finding for {image.name} was changed elsewhere meanwhile. "
+                    "Nothing was overwritten; look at the newer one first."
+                )
+            if held:
+                held.withdrawn_at = clock.now()
+                held.save(update_fields=["withdrawn_at"])
+            if decision.cell_class or decision.exclusion:
+                finding = _finding(review, image, decision, shown.get(image.pk))
+                current[image.pk] = finding
+                made.append(finding)
+        audit.record(
+            case,
+            user,
+            "decide",
+            decisions=[
+                [str(d.image_id), d.cell_class or (d.exclusion and f"excluded: {d.exclusion}")]
+                for d in decisions
+            ],
+        )
+    return made
+
+
+def _finding(
+    review: Review, image: CellImage, decision: Decision, prediction: Prediction | None
+) -> Finding:
+    finding = Finding(
+        review=review,
+        image=image,
+        cell_class=decision.cell_class,
+        exclusion=decision.exclusion.strip(),
+        prediction=prediction,
+        made_at=clock.now(),
+    )
+    if decision.cell_class and decision.cell_class not in set(CellClass):
+        raise Refused(f"{decision.cell_class} is not one of the five classes.")
+    if decision.cell_class and decision.exclusion:
+        raise Refused("A cell has a class or is excluded, not both.")
+    finding.save()
+    return finding
+
+
+def sign(case: Case, user: User, read: bethesda.Read, proof: Reauthentication) -> Case:
+    """Sign a case out: adequacy, interpretation and a report bound to the signature.
+
+    Rules R3, R4, R15, R16 and R19. ``proof`` says that the person has just given their password.
+    Raises `Refused` with a sentence for each rule that the read breaks.
+    """
+    with transition(case, user, "sign", Status.REVIEWING, Status.SIGNED) as (case, detail):
+        require(permissions.can_sign(user, case), "Only its reviewer may sign the case.")
+        now = clock.now()
+        require(_is_fresh(proof, user), "Signing asks for your password.")
+        review = Review.objects.get(case=case, ended_at=None)
+        findings = list(
+            review.findings.filter(withdrawn_at=None)
+            .select_related("image", "prediction__model_version")
+            .order_by("image__digest")
+        )
+        undecided = case.images.count() - len(findings)
+        if undecided:
+            cells = "One cell has" if undecided == 1 else f"{undecided} cells have"
+            raise Refused(f"{cells} no finding yet. Decide on every cell or exclude it first.")
+        abnormal = sum(finding.cell_class in ABNORMAL_CLASSES for finding in findings)
+        if problems := bethesda.problems(read, abnormal):
+            raise Refused(" ".join(problems))
+        case.signed_at = review.ended_at = now
+        review.read = read.to_json()
+        review.save()
+        text = signature.canonical(
+            signature.content(case, read, findings, signature.Signature(user, now))
+        )
+        report = Report.objects.create(
+            case=case,
+            content=text,
+            digest=signature.digest(text),
+            signed_by=user,
+            signed_at=now,
+        )
+        detail["digest"] = report.digest
+        detail["read"] = review.read
+    return case
+
+
+def _is_fresh(proof: Reauthentication, user: User) -> bool:
+    return proof.user_id == user.pk and timezone.now() - proof.at < REAUTHENTICATION_LIFETIME

@@ -1,0 +1,56 @@
+"""What all verbs share: the lock, the check of the state, the audit event."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db.transaction import atomic
+
+from accounts.models import User
+from cases import audit
+from cases.models import Case
+
+
+class InvalidTransition(Exception):
+    """The verb does not fit the case as it is now; the message says so to a person."""
+
+
+class Refused(Exception):
+    """What was asked for breaks a rule of the laboratory; the message names it to a person."""
+
+
+def require(answer: bool, message: str = "Your role does not allow this.") -> None:
+    if not answer:
+        raise PermissionDenied(message)
+
+
+def locked(case: Case, action: str, *sources: str) -> Case:
+    """The fresh case under a lock, in one of these states."""
+    fresh = (
+        Case.objects.select_for_update(of=("self",))
+        .select_related("laboratory", "patient", "accessioned_by", "reviewer")
+        .get(pk=case.pk)
+    )
+    if fresh.status not in sources:
+        raise InvalidTransition(
+            f"Cannot {action} a case that is {fresh.get_status_display().lower()}."
+        )
+    return fresh
+
+
+@contextmanager
+def transition(
+    case: Case, actor: User | None, action: str, source: str, target: str
+) -> Iterator[tuple[Case, dict[str, Any]]]:
+    """Lock the case, check its state, yield it for changes, move it on, record the event.
+
+    The dict that is yielded beside the case becomes the event's detail.
+    """
+    with atomic():
+        fresh = locked(case, action, source)
+        detail: dict[str, Any] = {}
+        yield fresh, detail
+        fresh.status = target
+        fresh.save()
+        audit.record(fresh, actor, action, from_status=source, to_status=target, **detail)

@@ -1,0 +1,142 @@
+"""Rows for tests: plain functions that say what they do."""
+
+from datetime import timedelta
+from functools import cache
+from io import BytesIO
+from itertools import count
+
+from cases.synthetic import draw
+
+from cases import clock, intake, storage
+from cases.models import Case, CellImage, Finding, Patient, Prediction, Review, Run
+from inference import registry
+from inference.labels import CellClass
+from inference.models import ModelVersion
+from tests.make_accounts import administrator, cytotechnologist, laboratory, pathologist, user
+
+__all__ = ["administrator", "cytotechnologist", "laboratory", "pathologist", "user"]
+
+Status = Case.Status
+_numbers = count(1)
+
+
+def model_version() -> ModelVersion:
+    """The shipped model, registered and current."""
+    return registry.register_shipped()
+
+
+@cache
+def cell_picture(cell_class: CellClass = CellClass.PARABASAL, seed: int = 1) -> bytes:
+    """A PNG file of a synthetic cell."""
+    file = BytesIO()
+    draw(cell_class, seed).save(file, "PNG")
+    return file.getvalue()
+
+
+def case(
+    status: str = Status.DRAFT,
+    *,
+    by=None,
+    reviewer=None,
+    images: int = 0,
+    due_in: timedelta = timedelta(days=5),
+    **fields,
+) -> Case:
+    """A case in this state with so many cell images, predicted where the state asks for it."""
+    by = (
+        by
+        or (reviewer and user(role="cytotechnologist", laboratory=reviewer.laboratory))
+        or cytotechnologist()
+    )
+    number = next(_numbers)
+    now = clock.now()
+    patient = fields.pop("patient", None) or Patient.objects.create(
+        laboratory=by.laboratory, record_number=f"P-{number:05d}"
+    )
+    if status in (Status.REVIEWING, Status.SIGNED) and reviewer is None:
+        reviewer = pathologist(laboratory=by.laboratory)
+    values = {
+        "laboratory": by.laboratory,
+        "accession_number": f"T-{number:05d}",
+        "patient": patient,
+        "specimen_type": "LBC",
+        "accessioned_by": by,
+        "due_at": now + due_in,
+        "status": status,
+        "submitted_at": None if status == Status.DRAFT else now,
+        "reviewer": reviewer,
+        "signed_at": now if status == Status.SIGNED else None,
+    } | fields
+    made = Case.objects.create(**values)
+    for position in range(images):
+        image(made, position)
+    if status in (Status.AWAITING_REVIEW, Status.REVIEWING, Status.SIGNED):
+        classified(made)
+    if reviewer is not None and status in (Status.REVIEWING, Status.SIGNED):
+        Review.objects.create(case=made, reader=reviewer, ended_at=values["signed_at"])
+    return made
+
+
+def image(case: Case, position: int = 0, content: bytes | None = None) -> CellImage:
+    """A stored cell image of a case."""
+    content = content or cell_picture(list(CellClass)[position % 5], position)
+    picture = intake.read(content, intake.Limits.from_settings())
+    storage.store(case.laboratory_id, picture)
+    return CellImage.objects.create(
+        case=case,
+        name=f"cell-{position:03d}.png",
+        digest=picture.digest,
+        source_digest=picture.source_digest,
+        width=picture.width,
+        height=picture.height,
+        source_format=picture.source_format,
+        uploaded_by=case.accessioned_by,
+    )
+
+
+def run(case: Case, status: str = Run.Status.PENDING, **fields) -> Run:
+    """A run of the case in this state."""
+    now = clock.now()
+    begun = {} if status == Run.Status.PENDING else {"started_at": now, "heartbeat_at": now}
+    ended = {"finished_at": now} if status in (Run.Status.DONE, Run.Status.FAILED) else {}
+    failed = {"failure": "It failed."} if status == Run.Status.FAILED else {}
+    values = {"model_version": fields.pop("version", None) or model_version()}
+    return Run.objects.create(
+        case=case, status=status, **(values | begun | ended | failed | fields)
+    )
+
+
+def classified(case: Case, predicted: CellClass = CellClass.PARABASAL) -> Run:
+    """A finished run that gave every image of the case this class at 0.8."""
+    done = run(case, Run.Status.DONE)
+    for shown in case.images.all():
+        prediction(done, shown, predicted)
+    return done
+
+
+def prediction(run: Run, image: CellImage, predicted: CellClass) -> Prediction:
+    probabilities = [0.8 if cell_class == predicted else 0.05 for cell_class in CellClass]
+    abnormal = [cell_class.is_abnormal for cell_class in CellClass]
+    return Prediction.objects.create(
+        run=run,
+        image=image,
+        model_version=run.model_version,
+        probabilities=probabilities,
+        cell_class=predicted.value,
+        confidence=0.8,
+        abnormality=sum(p for p, is_it in zip(probabilities, abnormal, strict=True) if is_it),
+    )
+
+
+def finding(
+    case: Case, image: CellImage, cell_class: str = CellClass.PARABASAL, **fields
+) -> Finding:
+    """The reviewer's finding for an image of a case in review."""
+    review = Review.objects.get(case=case, reader=case.reviewer)
+    return Finding.objects.create(
+        review=review,
+        image=image,
+        cell_class="" if fields.get("exclusion") else cell_class,
+        prediction=image.predictions.first(),
+        **fields,
+    )
