@@ -29,7 +29,7 @@ def take(case: Case, user: User, files: Iterable[UploadedFile]) -> Iterator[Fate
     Raises `workflow.InvalidTransition` when the case is no draft and `PermissionDenied` when it is
     not this user's.
     """
-    limits = intake.Limits.from_settings()
+    limits = intake.limits()
     for file in files:
         name = intake.clean_name(file.name or "unnamed")
         start = file.read(4)

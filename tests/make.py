@@ -5,7 +5,7 @@ from functools import cache
 from io import BytesIO
 from itertools import count
 
-from cases.synthetic import draw
+from PIL import Image, ImageDraw
 
 from cases import clock, intake, storage
 from cases.models import Case, CellImage, Finding, Patient, Prediction, Review, Run
@@ -27,9 +27,14 @@ def model_version() -> ModelVersion:
 
 @cache
 def cell_picture(cell_class: CellClass = CellClass.PARABASAL, seed: int = 1) -> bytes:
-    """A PNG file of a synthetic cell."""
+    """A PNG file with a cell of a kind, another one for each class and seed."""
+    picture = Image.new("RGB", (96, 96), (235, 240, 242))
+    pen = ImageDraw.Draw(picture)
+    pen.ellipse((8, 8, 88, 88), fill=(150, 200 - 10 * list(CellClass).index(cell_class), 200))
+    pen.ellipse((36, 36, 60, 60), fill=(70, 40, 110))
+    pen.point([(seed % 96, seed // 96)], fill=(0, 0, 0))
     file = BytesIO()
-    draw(cell_class, seed).save(file, "PNG")
+    picture.save(file, "PNG")
     return file.getvalue()
 
 
@@ -80,7 +85,7 @@ def case(
 def image(case: Case, position: int = 0, content: bytes | None = None) -> CellImage:
     """A stored cell image of a case."""
     content = content or cell_picture(list(CellClass)[position % 5], position)
-    picture = intake.read(content, intake.Limits.from_settings())
+    picture = intake.read(content, intake.limits())
     storage.store(case.laboratory_id, picture)
     return CellImage.objects.create(
         case=case,

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -166,10 +165,10 @@ def add_image(case: Case, user: User, name: str, content: bytes) -> CellImage:
     require(permissions.can_prepare(user, case), _NOT_YOURS)
     if case.status != Status.DRAFT:
         locked(case, "add an image to", Status.DRAFT)
-    source = sha256(content).hexdigest()
+    source = intake.source_digest(content)
     if known := case.images.filter(source_digest=source).first():
         raise AlreadyInCase(known)
-    picture = intake.read(content, intake.Limits.from_settings())
+    picture = intake.read(content, intake.limits())
     storage.store(case.laboratory_id, picture)
     with atomic():
         case = locked(case, "add an image to", Status.DRAFT)

@@ -1,0 +1,174 @@
+"""The table of verbs and states, and who may call which verb."""
+
+from threading import Barrier, Thread
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, connection, transaction
+
+from accounts.authentication import Reauthentication
+from cases import bethesda, clock, workflow
+from cases.models import AuditEvent, Case
+from cases.workflow import InvalidTransition
+from tests import make
+
+Status = Case.Status
+NILM = bethesda.Read(adequacy=bethesda.Adequacy.SATISFACTORY, interpretations=("NILM",))
+
+pytestmark = pytest.mark.django_db
+
+
+def proof(user):
+    return Reauthentication(user_id=user.pk, at=clock.now(), method="password")
+
+
+VERBS = {
+    "revise": (
+        Status.DRAFT,
+        lambda case, user: workflow.revise(
+            case, user, workflow.Accession(record_number="P-9", specimen_type="LBC")
+        ),
+    ),
+    "add_image": (
+        Status.DRAFT,
+        lambda case, user: workflow.add_image(case, user, "a.png", make.cell_picture()),
+    ),
+    "remove_image": (
+        Status.DRAFT,
+        lambda case, user: workflow.remove_image(case, user, case.images.first().pk),
+    ),
+    "submit": (
+        Status.DRAFT,
+        lambda case, user: workflow.submit(case, user, make.model_version()),
+    ),
+    "retry": (Status.FAILED, lambda case, user: workflow.retry(case, user, make.model_version())),
+    "claim": (Status.AWAITING_REVIEW, workflow.claim),
+    "release": (Status.REVIEWING, workflow.release),
+    "decide": (
+        Status.REVIEWING,
+        lambda case, user: workflow.decide(
+            case,
+            user,
+            [workflow.Decision(image_id=case.images.first().pk, cell_class="Parabasal")],
+        ),
+    ),
+    "sign": (Status.REVIEWING, lambda case, user: workflow.sign(case, user, NILM, proof(user))),
+}
+OF_CYTOTECHNOLOGISTS = {"revise", "add_image", "remove_image", "submit", "retry"}
+REFUSED = [
+    (verb, state) for verb, (source, _) in VERBS.items() for state in Status if state != source
+]
+
+
+def actors(laboratory):
+    return make.cytotechnologist(laboratory=laboratory), make.pathologist(laboratory=laboratory)
+
+
+def ready_case(verb, state, cytotechnologist, pathologist):
+    case = make.case(state, by=cytotechnologist, reviewer=pathologist, images=1)
+    if verb == "sign" and state == Status.REVIEWING:
+        make.finding(case, case.images.get())
+    return case
+
+
+@pytest.mark.parametrize(("verb", "state"), REFUSED)
+def test_a_verb_from_any_other_state_changes_nothing(verb, state):
+    cytotechnologist, pathologist = actors(make.laboratory())
+    case = ready_case(verb, state, cytotechnologist, pathologist)
+    actor = cytotechnologist if verb in OF_CYTOTECHNOLOGISTS else pathologist
+
+    with pytest.raises(InvalidTransition, match="Cannot"):
+        VERBS[verb][1](case, actor)
+
+    case.refresh_from_db()
+    assert case.status == state
+    assert case.images.count() == 1
+    assert not AuditEvent.objects.exists()
+
+
+def people(laboratory):
+    """Everyone who must be refused, by what they are."""
+    return {
+        "administrator": make.administrator(laboratory=laboratory),
+        "another cytotechnologist": make.cytotechnologist(laboratory=laboratory),
+        "another pathologist": make.pathologist(laboratory=laboratory),
+        "cytotechnologist of another laboratory": make.cytotechnologist(),
+        "pathologist of another laboratory": make.pathologist(),
+    }
+
+
+ALLOWED_BESIDE_THE_HOLDER = {
+    ("retry", "another cytotechnologist"),
+    ("claim", "another pathologist"),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_is_done_by_those_whose_it_is_and_refused_to_all_others(verb):
+    laboratory = make.laboratory()
+    cytotechnologist, pathologist = actors(laboratory)
+    state, call = VERBS[verb]
+    case = ready_case(verb, state, cytotechnologist, pathologist)
+    holder = cytotechnologist if verb in OF_CYTOTECHNOLOGISTS else pathologist
+    other = pathologist if verb in OF_CYTOTECHNOLOGISTS else cytotechnologist
+
+    refused = set()
+    for who, person in {**people(laboratory), "the other role": other}.items():
+        try:
+            with transaction.atomic():
+                call(case, person)
+                transaction.set_rollback(True)
+        except PermissionDenied:
+            refused.add(who)
+    before = list(AuditEvent.objects.all())
+    call(case, holder)
+
+    expected = {*people(make.laboratory()), "the other role"}
+    assert refused == {who for who in expected if (verb, who) not in ALLOWED_BESIDE_THE_HOLDER}
+    assert before == []
+    assert [event.action for event in AuditEvent.objects.all()] == [verb]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_pathologists_claiming_at_once_exactly_one_gets_the_case():
+    laboratory = make.laboratory()
+    case = make.case(Status.AWAITING_REVIEW, by=make.cytotechnologist(laboratory=laboratory))
+    people = [make.pathologist(laboratory=laboratory) for _ in range(2)]
+    both_ready = Barrier(2)
+    outcomes = []
+
+    def try_to_claim(user):
+        both_ready.wait()
+        try:
+            workflow.claim(case, user)
+            outcomes.append("claimed")
+        except InvalidTransition:
+            outcomes.append("refused")
+        finally:
+            connection.close()
+
+    threads = [Thread(target=try_to_claim, args=[person]) for person in people]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(outcomes) == ["claimed", "refused"]
+    assert case.events.count() == 1
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"status": Status.SIGNED},
+        {"status": Status.REVIEWING, "reviewer": None},
+        {"status": Status.QUEUED, "submitted_at": None},
+        {"signed_at": clock.now()},
+        {"accession_number": ""},
+    ],
+)
+def test_the_database_refuses_a_case_that_cannot_be(broken):
+    case = make.case()
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Case.objects.filter(pk=case.pk).update(**broken)
