@@ -311,7 +311,9 @@ _BROKEN_ARCHIVE = (
     zlib.error,
 )
 _UNPACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others unpack without a bound
-_JUNK = re.compile(r"(^|/)(__MACOSX/|\.|(thumbs\.db|ehthumbs\.db|desktop\.ini)$)", re.IGNORECASE)
+_JUNK = re.compile(
+    r"(^|/)(__MACOSX/|\.(?!\.?/)|(thumbs\.db|ehthumbs\.db|desktop\.ini)$)", re.IGNORECASE
+)
 _ARCHIVE_NAMES = (".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 _ENCRYPTED = 0x1
 
