@@ -119,16 +119,26 @@ def test_a_second_server_on_the_same_data_is_refused(postgres, folder, monkeypat
     assert postgres.answers()
 
 
-def test_a_stale_pid_file_with_the_number_of_a_living_process_is_no_obstacle(postgres, folder):
+def test_a_stale_pid_file_with_the_number_of_a_living_process_is_no_obstacle(postgres):
     postgres.stop()
-    account = folder.stat()
-    stale = postgres.data / "data" / "postmaster.pid"
-    stale.write_text(f"{os.getppid()}\n{postgres.data / 'data'}\n1700000000\n5432\n\n\n")
-    os.chown(stale, account.st_uid, account.st_gid)
+    cluster = postgres.data / "data"
+    owner, account = cluster.stat(), embedded.account_of_servers()
+    other = leash.start(
+        ["sleep", "60"],
+        on_parent_death=signal.SIGKILL,
+        uid=account.uid if account else None,
+        gid=account.gid if account else None,
+    )
+    stale = cluster / "postmaster.pid"
+    stale.write_text(f"{other.pid}\n{cluster}\n1700000000\n5432\n\n\n")
+    os.chown(stale, owner.st_uid, owner.st_gid)
 
     postgres.start()
 
     assert postgres.answers()
+    assert other.poll() is None
+    leash.kill_group(other)
+    other.wait()
 
 
 def test_data_half_made_are_made_again(folder):
