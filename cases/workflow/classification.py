@@ -100,14 +100,23 @@ def unanswered(run: Run) -> list[CellImage]:
 
 
 def record(run: Run) -> Case:
-    """Close a run whose images are all answered; the case waits for a pathologist."""
+    """Close a run whose images are all answered: the case waits for a pathologist.
+
+    Where not one picture could be read there is nothing to review, and the case fails.
+    """
+    answers = Prediction.objects.filter(
+        image__case_id=run.case_id, model_version_id=run.model_version_id
+    )
+    if run.failures.exists() and not answers.exists():
+        return fail(run, "None of the pictures could be read.")
     with transition(run.case, None, "record", Status.CLASSIFYING, Status.AWAITING_REVIEW) as (
         case,
         detail,
     ):
         fresh = _live(run, Run.Status.RUNNING)
         if missing := len(unanswered(fresh)):
-            raise InvalidTransition(f"This run has {missing} images without an answer.")
+            images = "1 image" if missing == 1 else f"{missing} images"
+            raise InvalidTransition(f"This run has {images} without an answer.")
         fresh.status = Run.Status.DONE
         fresh.finished_at = fresh.heartbeat_at = clock.now()
         fresh.save()
@@ -154,8 +163,8 @@ def requeue(run: Run) -> Case:
         if is_last:
             _close_failed(
                 fresh,
-                f"The worker vanished {MAX_RUNS} times. Retry, or remove nothing: "
-                "no image and no answer is lost.",
+                f"The worker vanished {MAX_RUNS} times. No image and no answer is lost; "
+                "retry when the workers are well.",
             )
         else:
             _close_failed(fresh, "The worker vanished.")

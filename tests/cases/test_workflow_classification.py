@@ -1,0 +1,249 @@
+"""Runs: begun once, answered in batches, taken over from vanished workers."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from cases import clock, storage, tasks, workflow
+from cases.models import AuditEvent, Case, ClassificationFailure, Prediction, Run
+from cases.workflow import Answer, InvalidTransition
+from inference.labels import CellClass
+from tests import make
+
+Status = Case.Status
+AT_ODDS = (0.1, 0.6, 0.1, 0.1, 0.1)
+
+pytestmark = pytest.mark.django_db
+
+
+def an_hour_ago():
+    return clock.now() - timedelta(hours=1)
+
+
+def queued_run(images=2, **fields):
+    return make.run(make.case(Status.QUEUED, images=images), **fields)
+
+
+def actions(case):
+    return [event.action for event in case.events.all()]
+
+
+def test_submit_queues_a_run_and_wakes_a_worker_once_it_is_committed(
+    django_capture_on_commit_callbacks,
+):
+    case = make.case(images=2)
+
+    with django_capture_on_commit_callbacks() as woken:
+        submitted = workflow.submit(case, case.accessioned_by, make.model_version())
+
+    [run] = submitted.runs.all()
+    assert (submitted.status, run.status, run.attempt) == (Status.QUEUED, "pending", 1)
+    assert submitted.submitted_at is not None
+    assert len(woken) == 1
+    [event] = submitted.events.all()
+    assert (event.action, event.actor) == ("submit", case.accessioned_by)
+    assert (event.from_status, event.to_status) == (Status.DRAFT, Status.QUEUED)
+
+
+def test_submit_without_images_is_refused():
+    case = make.case()
+
+    with pytest.raises(workflow.Refused, match="at least one cell image"):
+        workflow.submit(case, case.accessioned_by, make.model_version())
+
+    case.refresh_from_db()
+    assert case.status == Status.DRAFT
+    assert not case.runs.exists()
+
+
+def test_begin_is_done_once():
+    run = queued_run()
+
+    case = workflow.begin(run)
+
+    with pytest.raises(InvalidTransition):
+        workflow.begin(run)
+    run.refresh_from_db()
+    assert (case.status, run.status) == (Status.CLASSIFYING, Run.Status.RUNNING)
+    assert actions(case) == ["begin"]
+
+
+def test_classify_run_delivered_twice_does_the_work_once():
+    run = queued_run()
+
+    tasks.classify_run(str(run.pk))
+    tasks.classify_run(str(run.pk))
+
+    run.case.refresh_from_db()
+    assert run.case.status == Status.AWAITING_REVIEW
+    assert run.predictions.count() == 2
+    assert actions(run.case) == ["begin", "record"]
+
+
+def test_a_prediction_keeps_what_the_model_said():
+    run = queued_run(images=1)
+    workflow.begin(run)
+
+    workflow.advance(run, [Answer(run.case.images.get().pk, AT_ODDS)])
+
+    prediction = run.predictions.get()
+    assert prediction.cell_class == "Koilocytotic"
+    assert prediction.confidence == 0.6
+    assert prediction.abnormality == pytest.approx(0.7)
+    assert tuple(prediction.probabilities) == AT_ODDS
+    assert prediction.model_version == run.model_version
+
+
+def test_a_picture_that_cannot_be_read_fails_by_name_while_the_others_succeed():
+    run = queued_run(images=3)
+    lost = run.case.images.first()
+    storage.delete(run.case.laboratory_id, lost.digest)
+
+    tasks.classify_run(str(run.pk))
+
+    run.case.refresh_from_db()
+    assert run.case.status == Status.AWAITING_REVIEW
+    assert run.predictions.count() == 2
+    [failure] = run.failures.all()
+    assert failure.image == lost
+    assert "missing" in failure.reason
+
+
+def test_a_run_with_no_readable_picture_fails_and_says_why():
+    run = queued_run(images=1)
+    storage.delete(run.case.laboratory_id, run.case.images.get().digest)
+
+    tasks.classify_run(str(run.pk))
+
+    run.refresh_from_db()
+    run.case.refresh_from_db()
+    assert (run.case.status, run.status) == (Status.FAILED, Run.Status.FAILED)
+    assert "None of the pictures could be read" in run.failure
+
+
+def test_a_model_that_is_not_what_was_registered_fails_the_run_with_a_sentence():
+    version = make.model_version()
+    type(version).objects.update(digest="0" * 64)
+    run = queued_run(version=version)
+
+    tasks.classify_run(str(run.pk))
+
+    run.case.refresh_from_db()
+    assert run.case.status == Status.FAILED
+    assert "no longer holds the model" in run.case.runs.get().failure
+
+
+def test_recover_gives_the_case_of_a_vanished_worker_to_another(
+    django_capture_on_commit_callbacks,
+):
+    run = queued_run()
+    workflow.begin(run)
+    first, _ = run.case.images.all()
+    workflow.advance(run, [Answer(first.pk, AT_ODDS)])
+    Run.objects.update(heartbeat_at=an_hour_ago())
+
+    with django_capture_on_commit_callbacks() as woken:
+        workflow.recover()
+
+    case = run.case
+    assert [r.status for r in case.runs.order_by("attempt")] == ["failed", "pending"]
+    assert len(woken) == 1
+    tasks.classify_run(str(case.runs.get(status="pending").pk))
+    assert Prediction.objects.filter(image__case=case).count() == 2
+    assert first.predictions.get().run == run, "what the vanished worker answered is kept"
+    assert actions(case) == ["begin", "requeue", "begin", "record"]
+
+
+def test_recover_leaves_a_worker_alone_that_shows_itself():
+    run = queued_run()
+    workflow.begin(run)
+
+    workflow.recover()
+
+    run.refresh_from_db()
+    assert run.status == Run.Status.RUNNING
+
+
+def test_recover_wakes_a_worker_for_a_lost_message_once(django_capture_on_commit_callbacks):
+    run = queued_run()
+    Run.objects.update(woken_at=an_hour_ago())
+
+    with django_capture_on_commit_callbacks() as woken:
+        workflow.recover()
+        workflow.recover()
+
+    assert len(woken) == 1
+    run.refresh_from_db()
+    assert run.status == Run.Status.PENDING
+
+
+def test_after_three_vanished_workers_the_case_waits_for_a_person():
+    run = queued_run()
+
+    for _ in range(workflow.MAX_RUNS):
+        workflow.begin(run.case.runs.get(status="pending"))
+        Run.objects.filter(status="running").update(heartbeat_at=an_hour_ago())
+        workflow.recover()
+
+    case = Case.objects.get(pk=run.case.pk)
+    assert case.status == Status.FAILED
+    assert case.runs.count() == workflow.MAX_RUNS
+    assert "vanished 3 times" in case.runs.get(attempt=3).failure
+    retried = workflow.retry(case, case.accessioned_by, make.model_version())
+    assert retried.runs.get(status="pending").attempt == 1
+
+
+def test_a_slow_worker_cannot_overwrite_the_one_that_replaced_it():
+    slow = queued_run(images=1)
+    workflow.begin(slow)
+    Run.objects.update(heartbeat_at=an_hour_ago())
+    workflow.recover()
+    workflow.begin(slow.case.runs.get(status="pending"))
+    answer = Answer(slow.case.images.get().pk, AT_ODDS)
+
+    with pytest.raises(InvalidTransition, match="no longer running"):
+        workflow.advance(slow, [answer])
+
+    with pytest.raises(InvalidTransition, match="no longer running"):
+        workflow.record(slow)
+    assert not Prediction.objects.exists()
+
+
+def test_record_refuses_a_run_that_has_not_answered_every_image():
+    run = queued_run()
+    workflow.begin(run)
+    workflow.advance(run, [Answer(run.case.images.first().pk, AT_ODDS)])
+
+    with pytest.raises(InvalidTransition, match="1 image without an answer"):
+        workflow.record(run)
+
+    run.case.refresh_from_db()
+    assert run.case.status == Status.CLASSIFYING
+
+
+def test_an_image_fails_a_run_once_and_is_answered_once_per_model_version():
+    case = make.case(Status.AWAITING_REVIEW, images=1)
+    [run] = case.runs.all()
+    image = case.images.get()
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        make.prediction(run, image, CellClass.PARABASAL)
+    ClassificationFailure.objects.create(run=run, image=image, reason="no")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ClassificationFailure.objects.create(run=run, image=image, reason="no")
+
+
+def test_a_case_has_one_live_run():
+    run = queued_run()
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        make.run(run.case)
+
+
+def test_the_trail_is_written_by_no_one_when_the_clock_or_a_worker_acts():
+    run = queued_run()
+
+    workflow.begin(run)
+
+    assert AuditEvent.objects.get().actor is None
