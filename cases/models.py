@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import uuid4
 
 from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxLengthValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Upper
@@ -70,7 +71,7 @@ class Case(models.Model):
     specimen_type = models.CharField(max_length=8, choices=SpecimenType.choices)
     collected_on = models.DateField(null=True, blank=True)
     priority = models.CharField(max_length=8, choices=Priority.choices, default=Priority.ROUTINE)
-    clinical_note = models.TextField(blank=True, max_length=4000)
+    clinical_note = models.TextField(blank=True, validators=[MaxLengthValidator(4000)])
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.DRAFT)
     accessioned_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     accessioned_at = models.DateTimeField(default=clock.now)

@@ -78,7 +78,11 @@ _NOT_YOURS = "Only the cytotechnologist who accessioned the case may do this."
 
 def _describe(case: Case, given: Accession) -> None:
     laboratory = case.laboratory
-    number = given.accession_number.strip() or suggest_accession_number(laboratory)
+    number = (
+        given.accession_number.strip()
+        or case.accession_number
+        or suggest_accession_number(laboratory)
+    )
     case.accession_number = number
     case.patient = _patient(case, given)
     case.specimen_type = given.specimen_type
