@@ -27,6 +27,8 @@ from urllib.parse import quote
 import psycopg
 import redis
 from psycopg import sql
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from config import leash
 
@@ -345,7 +347,8 @@ class Valkey(Server):
         return [program, *(part for key, value in settings.items() for part in (f"--{key}", value))]
 
     def answers(self) -> bool:
-        with redis.Redis(unix_socket_path=str(self.socket), socket_timeout=5) as client:
+        once = Retry(NoBackoff(), retries=0)  # the client's own patience takes seconds
+        with redis.Redis(unix_socket_path=str(self.socket), socket_timeout=5, retry=once) as client:
             try:
                 return bool(client.ping())
             except redis.ConnectionError:  # also "loading the data set"

@@ -161,7 +161,7 @@ def demo() -> None:
         stack.enter_context(_only_one(state))
         _require_free_port(host, port)
         logs = state / "logs"
-        _shorten(logs)
+        shorten(logs)
         environment, servers = _servers(state, logs, stack)
         setting_up = Setup(logs / "setup.log", environment)
         setting_up.run("Preparing the database", "migrate", "--no-input")
@@ -185,6 +185,8 @@ def reset() -> None:
     state = _state_folder()
     servers = embedded.at(embedded.place(state))
     with _only_one(state):
+        if servers.postgres.answers() or servers.valkey.answers():
+            raise Refused(f"its servers still run on {state}: stop what uses them first.")
         # Root's servers may keep their data elsewhere, and sockets may need a short path.
         for folder in (servers.postgres.folder, servers.postgres.sockets, state):
             shutil.rmtree(folder, ignore_errors=True)
@@ -432,7 +434,7 @@ def _show(state: Path, port: int) -> None:
     say(f"Logs: {state / 'logs'}. Stop: Ctrl-C. Forget everything: make demo-reset.")
 
 
-def _shorten(logs: Path) -> None:
+def shorten(logs: Path) -> None:
     """Put aside a log that has grown large; one old one is kept of each."""
     for log in logs.glob("*.log"):
         if log.stat().st_size > LOG_LIMIT:
