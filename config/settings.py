@@ -27,6 +27,7 @@ LOG_LEVEL = env.text("LOG_LEVEL", "INFO")
 # ── The application ──────────────────────────────────────────────────────────────────────────────
 
 INSTALLED_APPS = [
+    "config",
     "accounts",
     "inference",
     "cases",
@@ -87,7 +88,8 @@ CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
 }
 
-CELERY_BROKER_URL = REDIS_URL
+# Celery has its own spelling of a Unix socket's address.
+CELERY_BROKER_URL = REDIS_URL.replace("unix:", "redis+socket:").replace("?db=", "?virtual_host=")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True  # a result is a row
 CELERY_TASK_ACKS_LATE = True
@@ -112,7 +114,10 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("name", "email")},
+    },
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
         "OPTIONS": {"min_length": 12},
@@ -126,6 +131,7 @@ LOGOUT_REDIRECT_URL = "login"
 PASSWORD_RESET_TIMEOUT = 24 * 60 * 60  # one day, in seconds
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # or anyone could lock a person out for good
 AXES_LOCKOUT_PARAMETERS = ["username"]
 AXES_RESET_ON_SUCCESS = True
 AXES_USERNAME_FORM_FIELD = "username"
@@ -162,9 +168,12 @@ IMAGE_MAX_PIXELS = env.number("IMAGE_MAX_PIXELS", 40_000_000)
 ARCHIVE_MAX_FILES = env.number("ARCHIVE_MAX_FILES", 2000)
 ARCHIVE_MAX_BYTES = env.number("ARCHIVE_MAX_BYTES", 1024 * 1024 * 1024)
 MEDIA_ROOT = Path(env.text("MEDIA_ROOT", str(STATE_DIR / "media")))
+MODEL_DIR = Path(env.text("MODEL_DIR", str(STATE_DIR / "models")))  # beside the shipped one
 FILE_UPLOAD_PERMISSIONS = 0o640
 DATA_UPLOAD_MAX_NUMBER_FILES = ARCHIVE_MAX_FILES
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
+
+DEMO_IMAGES = env.text("DEMO_IMAGES", "")  # a folder; empty: the demonstration draws its cells
 
 # ── Pages ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -181,6 +190,7 @@ STATICFILES_DIRS = [
     ("vendor/fflate", NODE_MODULES / "fflate" / "esm"),
 ]
 SILENCED_SYSTEM_CHECKS = [
+    "axes.W006",  # a laboratory shares one address: to count failures by it would lock everyone out
     "staticfiles.W004",  # a checkout without node_modules can still train, classify and migrate
 ]
 STORAGES = {
@@ -196,9 +206,12 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["cases.api.parsers.BoundedJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_METADATA_CLASS": None,  # the schema describes everything
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "EXCEPTION_HANDLER": "cases.api.errors.answer",
     "PAGE_SIZE": 50,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -209,6 +222,10 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "CaseStatus": "cases.models.Case.Status",
+        "RunStatus": "cases.models.Run.Status",
+    },
 }
 
 # ── Mail and logs ────────────────────────────────────────────────────────────────────────────────

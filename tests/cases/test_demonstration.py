@@ -1,0 +1,70 @@
+"""The demonstration: every state, two laboratories, drawn passwords, real verbs."""
+
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db.models import Count
+
+from accounts.models import Laboratory, User
+from cases import demonstration
+from cases.models import AuditEvent, Case, Prediction
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def state_folder(settings, tmp_path):
+    settings.STATE_DIR = tmp_path
+    settings.MEDIA_ROOT = tmp_path / "media"
+    return tmp_path
+
+
+def test_seed_demo_fills_a_laboratory_and_shows_its_logins_again(state_folder, capsys, client):
+    call_command("seed_demo")
+    first = capsys.readouterr().out
+    call_command("seed_demo")
+    again = capsys.readouterr().out
+
+    assert first == again
+    assert (state_folder / "demo-logins.txt").stat().st_mode & 0o777 == 0o600
+    logins = dict(line.split() for line in first.splitlines())
+    assert len(logins) == 4
+    assert all(client.login(username=email, password=logins[email]) for email in logins)
+    riverside = Case.objects.filter(laboratory__name=demonstration.LABORATORY)
+    states = dict(riverside.values_list("status").annotate(count=Count("pk")))
+    assert states == {
+        "draft": 1,
+        "queued": 1,
+        "failed": 1,
+        "awaiting_review": 3,
+        "reviewing": 2,
+        "signed": len(demonstration.SIGNED),
+    }
+    assert Laboratory.objects.get(name=demonstration.NEIGHBOUR).cases.count() == 1
+    assert Prediction.objects.count() == sum(
+        case.images.count()
+        for case in Case.objects.exclude(status__in=["draft", "queued", "failed"])
+    )
+    assert riverside.filter(due_at__lt=demonstration.clock.now()).exclude(status="signed").exists()
+    assert set(AuditEvent.objects.values_list("action", flat=True)) >= {"sign", "requeue", "record"}
+
+
+def test_every_synthetic_cell_says_by_name_that_it_is_synthetic():
+    demonstration.seed(demonstration.cells(""))
+
+    names = Case.objects.filter(images__name__startswith="synthetic-").values("images__name")
+    assert names.count() == sum(case.images.count() for case in Case.objects.all())
+
+
+def test_a_folder_with_too_few_pictures_is_refused_before_anything_is_made(settings, tmp_path):
+    folder: Path = tmp_path / "crops" / "im_Parabasal"
+    folder.mkdir(parents=True)
+    (folder / "001_01.png").write_bytes(make.cell_picture())
+    settings.DEMO_IMAGES = str(tmp_path / "crops")
+
+    with pytest.raises(CommandError, match="im_Dyskeratotic holds 0 pictures"):
+        call_command("seed_demo")
+
+    assert not User.objects.exists()
