@@ -2,4 +2,6 @@
 
 from django.urls import path
 
-urlpatterns = [path("", lambda request: None, name="dashboard")]
+from dashboards import views
+
+urlpatterns = [path("", views.dashboard, name="dashboard")]

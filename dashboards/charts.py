@@ -1,0 +1,211 @@
+"""Rows to Plotly figures: nothing but JSON, drawn by `charts.js`.
+
+A colour is the name of a custom property of `charts.css` or `base.css`, so that one figure serves
+the light and the dark page. Every mark also has its words: colour is never the only sign.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any, TypedDict
+
+from cases.models import Case
+from dashboards.statistics import (
+    Agreement,
+    ClassCount,
+    InterpretationCount,
+    StateCount,
+    Target,
+    TurnaroundWeek,
+)
+from inference.labels import CellClass
+
+BAR_HEIGHT = 36  # pixels, the space to the next bar included
+LONGEST_LABELLED = 14  # weeks; with more, Plotly chooses which of them the axis names
+
+
+class Figure(TypedDict):
+    data: list[dict[str, Any]]
+    layout: dict[str, Any]
+
+
+def class_colour(cell_class: CellClass) -> str:
+    """The colour of a class, the same in every chart."""
+    return f"var(--cell-{cell_class.value.lower()})"
+
+
+def states(rows: Sequence[StateCount]) -> Figure:
+    """Cases by state, a bar each, in the order of a case's life."""
+    return _bars([row.label for row in rows], [row.count for row in rows], "Cases")
+
+
+def interpretations(rows: Sequence[InterpretationCount]) -> Figure:
+    """Signed cases by result, a bar each."""
+    codes = [row.code or row.label for row in rows]
+    return _bars(codes, [row.count for row in rows], "Signed cases")
+
+
+def _bars(labels: list[str], counts: list[int], title: str) -> Figure:
+    bar = {
+        "type": "bar",
+        "orientation": "h",
+        "x": counts,
+        "y": labels,
+        "text": counts,
+        "textposition": "outside",
+        "cliponaxis": False,
+        "hoverinfo": "skip",
+        "marker": {"color": "var(--accent)"},
+    }
+    return {"data": [bar], "layout": _lying_down(title, len(labels), max(counts, default=0))}
+
+
+def _lying_down(title: str, bars: int, longest: int) -> dict[str, Any]:
+    """The layout of bars from left to right: the first on top, room for the numbers at the end."""
+    return {
+        "height": 80 + BAR_HEIGHT * bars,
+        "showlegend": False,
+        "xaxis": {"title": {"text": title}, "range": [0, longest * 1.25 or 1], "tickformat": "d"},
+        "yaxis": {"autorange": "reversed", "automargin": True, "type": "category"},
+    }
+
+
+def cells(rows: Sequence[ClassCount]) -> Figure:
+    """Cells by class, what the model said (open bars) above what a person found (solid ones)."""
+    colours = [class_colour(row.cell_class) for row in rows]
+
+    def trace(who: str, counts: list[int], fill: object) -> dict[str, Any]:
+        return {
+            "type": "bar",
+            "orientation": "h",
+            "name": who,
+            "x": counts,
+            "y": [row.cell_class.value for row in rows],
+            "text": [f"{who} {count}" for count in counts],
+            "textposition": "outside",
+            "cliponaxis": False,
+            "hoverinfo": "skip",
+            "marker": {"color": fill, "line": {"color": colours, "width": 2}},
+        }
+
+    predicted, found = [row.predicted for row in rows], [row.found for row in rows]
+    layout = _lying_down("Cells", 2 * len(rows), max(predicted + found, default=0))
+    return {
+        "data": [trace("Model", predicted, "var(--surface)"), trace("Reader", found, colours)],
+        "layout": layout | {"barmode": "group", "bargap": 0.25, "bargroupgap": 0.05},
+    }
+
+
+def turnaround(rows: Sequence[TurnaroundWeek], targets: Sequence[Target]) -> Figure:
+    """Median and 90th percentile a week for each priority, with the target of each as a line."""
+    weeks = _every_week([row.week for row in rows])
+    found = {(row.priority, row.week): row for row in rows}
+    data = []
+    for priority in dict.fromkeys(row.priority for row in rows):
+        of_week = [found.get((priority, week)) for week in weeks]
+        medians = [round(row.median_hours, 2) if row else None for row in of_week]
+        ninetieths = [round(row.ninetieth_hours, 2) if row else None for row in of_week]
+        data += [
+            _line(weeks, medians, priority, "median", dash="solid", symbol="circle"),
+            _line(weeks, ninetieths, priority, "90th percentile", dash="dot", symbol="triangle-up"),
+        ]
+    xaxis: dict[str, Any] = {"type": "date", "tickformat": "%-d %b\n%Y", "tickangle": 0}
+    if weeks:
+        margin = timedelta(days=4)
+        xaxis["range"] = [(weeks[0] - margin).isoformat(), (weeks[-1] + margin).isoformat()]
+        if len(weeks) <= LONGEST_LABELLED:
+            xaxis |= {"tickmode": "array", "tickvals": [week.isoformat() for week in weeks]}
+    return {
+        "data": data,
+        "layout": {
+            "height": 380,
+            "xaxis": xaxis | {"title": {"text": "Week beginning"}},
+            "yaxis": {"title": {"text": "Hours"}, "rangemode": "tozero"},
+            "legend": {"orientation": "h", "y": -0.3},
+            "shapes": [_target_line(target) for target in targets],
+        },
+    }
+
+
+def _every_week(weeks: Sequence[date]) -> list[date]:
+    """From the first to the last, with those between in which nothing happened."""
+    if not weeks:
+        return []
+    first, last = min(weeks), max(weeks)
+    return [first + timedelta(weeks=n) for n in range((last - first).days // 7 + 1)]
+
+
+def _line(  # noqa: PLR0913 -- each is a feature of the line, named at the call
+    weeks: list[date],
+    hours: list[float | None],
+    priority: Case.Priority,
+    what: str,
+    *,
+    dash: str,
+    symbol: str,
+) -> dict[str, Any]:
+    colour = f"var(--priority-{priority.value})"
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": f"{priority.label}, {what}",
+        "x": [week.isoformat() for week in weeks],
+        "y": hours,
+        "line": {"color": colour, "dash": dash},
+        "marker": {"color": colour, "symbol": symbol, "size": 9},
+        "hovertemplate": "%{y:.1f} h<extra>%{fullData.name}</extra>",
+    }
+
+
+def _target_line(target: Target) -> dict[str, Any]:
+    colour = f"var(--priority-{target.priority.value})"
+    return {
+        "type": "line",
+        "xref": "paper",
+        "x0": 0,
+        "x1": 1,
+        "y0": target.hours,
+        "y1": target.hours,
+        "line": {"color": colour, "dash": "dash", "width": 1},
+        "label": {
+            "text": f"Target, {target.priority.label.lower()}: {target.hours} h",
+            "textposition": "start",
+            "yanchor": "bottom",
+            "font": {"color": colour},
+        },
+    }
+
+
+def agreement(found: Agreement) -> Figure:
+    """The matrix of reader and model: counts in words, the share of the reader's row as shade."""
+    names = [cell_class.value for cell_class in CellClass]
+    shares = [[count / (sum(row) or 1) for count in row] for row in found.counts]
+    return {
+        "data": [
+            {
+                "type": "heatmap",
+                "x": names,
+                "y": names,
+                "z": shares,
+                "zmin": 0,
+                "zmax": 1,
+                "text": [list(row) for row in found.counts],
+                "texttemplate": "%{text}",
+                "hovertemplate": "Reader: %{y}<br>Model: %{x}<br>%{text} cells, "
+                "%{z:.0%} of the reader's<extra></extra>",
+                "colorscale": [[0, "var(--shade-none)"], [1, "var(--shade-full)"]],
+                "showscale": False,
+                "xgap": 2,
+                "ygap": 2,
+            }
+        ],
+        "layout": {
+            "height": 420,
+            "xaxis": {"title": {"text": "Model"}, "type": "category", "automargin": True},
+            "yaxis": {
+                "title": {"text": "Reader"},
+                "type": "category",
+                "automargin": True,
+                "autorange": "reversed",
+            },
+        },
+    }

@@ -1,0 +1,129 @@
+"""Rows to figures: JSON and nothing else, with every number of the rows in it."""
+
+import json
+import re
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from cases.models import Case
+from dashboards import charts
+from dashboards.statistics import (
+    Agreement,
+    ClassCount,
+    InterpretationCount,
+    StateCount,
+    Target,
+    TurnaroundWeek,
+)
+from inference.labels import CellClass
+
+ROUTINE, URGENT = Case.Priority.ROUTINE, Case.Priority.URGENT
+HOUR = timedelta(hours=1)
+CSS = Path(__file__).parents[2] / "static" / "css"
+STATES = [StateCount("draft", "Draft", 3), StateCount("signed", "Signed", 0)]
+CELLS = [ClassCount(c, 2 * n, n, 1) for n, c in enumerate(CellClass)]
+WEEKS = [
+    TurnaroundWeek(date(2026, 6, 1), ROUTINE, 2, 2, 30 * HOUR, 40 * HOUR),
+    TurnaroundWeek(date(2026, 6, 15), ROUTINE, 1, 0, 110 * HOUR, 110 * HOUR),
+    TurnaroundWeek(date(2026, 6, 15), URGENT, 1, 1, 7.5 * HOUR, 7.5 * HOUR),
+]
+TARGETS = [Target(ROUTINE, 100), Target(URGENT, 20)]
+AGREEMENT = Agreement(
+    ((3, 1, 0, 0, 0), (0, 0, 0, 0, 0), (0, 0, 2, 0, 0), (0, 0, 0, 1, 0), (0, 0, 0, 0, 1)), 4, 5
+)
+RESULTS = [InterpretationCount("NILM", "Negative", 3, 75.0), InterpretationCount("", "None", 1, 25)]
+FIGURES = {
+    "states": (charts.states(STATES), charts.states([])),
+    "cells": (charts.cells(CELLS), charts.cells([])),
+    "turnaround": (charts.turnaround(WEEKS, TARGETS), charts.turnaround([], TARGETS)),
+    "agreement": (charts.agreement(AGREEMENT), charts.agreement(Agreement(((0,) * 5,) * 5, 0, 0))),
+    "interpretations": (charts.interpretations(RESULTS), charts.interpretations([])),
+}
+
+
+@pytest.mark.parametrize("figure", [f for pair in FIGURES.values() for f in pair])
+def test_a_figure_is_json_as_it_stands(figure):
+    assert json.loads(json.dumps(figure)) == figure
+    assert set(figure) == {"data", "layout"}
+
+
+@pytest.mark.parametrize("figure", [full for full, _ in FIGURES.values()])
+def test_every_colour_is_a_token_of_the_design(figure):
+    tokens = set(re.findall(r"var\((--[\w-]+)\)", json.dumps(figure)))
+    sheets = "".join((CSS / name).read_text() for name in ("base.css", "dashboards.css"))
+
+    assert tokens
+    assert {token for token in tokens if f"{token}:" not in sheets} == set()
+    assert not re.search(r"#[0-9a-f]{3,6}\b|rgb", json.dumps(figure))
+
+
+def test_states_are_bars_in_the_order_of_a_case_s_life():
+    [bar] = charts.states(STATES)["data"]
+
+    assert (bar["y"], bar["x"], bar["text"]) == (["Draft", "Signed"], [3, 0], [3, 0])
+
+
+def test_cells_show_model_and_reader_in_the_same_colour_for_a_class():
+    model, reader = charts.cells(CELLS)["data"]
+
+    assert model["y"] == reader["y"] == [c.value for c in CellClass]
+    assert (model["x"], reader["x"]) == ([0, 2, 4, 6, 8], [1, 2, 3, 4, 5])
+    assert model["text"][1] == "Model 2"
+    assert model["marker"]["line"]["color"] == reader["marker"]["color"]
+    assert len(set(reader["marker"]["color"])) == 5
+
+
+def test_turnaround_has_two_lines_a_priority_and_leaves_a_gap_for_a_week_without_cases():
+    lines = charts.turnaround(WEEKS, TARGETS)["data"]
+
+    assert [line["name"] for line in lines] == [
+        "Routine, median",
+        "Routine, 90th percentile",
+        "Urgent, median",
+        "Urgent, 90th percentile",
+    ]
+    assert {tuple(line["x"]) for line in lines} == {("2026-06-01", "2026-06-08", "2026-06-15")}
+    assert [line["y"] for line in lines] == [
+        [30.0, None, 110.0],
+        [40.0, None, 110.0],
+        [None, None, 7.5],
+        [None, None, 7.5],
+    ]
+
+
+def test_each_target_is_a_line_with_its_words():
+    shapes = charts.turnaround(WEEKS, TARGETS)["layout"]["shapes"]
+
+    assert [(s["y0"], s["y1"], s["label"]["text"]) for s in shapes] == [
+        (100, 100, "Target, routine: 100 h"),
+        (20, 20, "Target, urgent: 20 h"),
+    ]
+
+
+def test_the_axis_names_each_of_a_few_weeks_and_leaves_many_to_plotly():
+    many = [
+        TurnaroundWeek(date(2026, 1, 5) + timedelta(weeks=n), ROUTINE, 1, 1, HOUR, HOUR)
+        for n in range(15)
+    ]
+
+    few = charts.turnaround(many[:14], TARGETS)["layout"]["xaxis"]
+    enough = charts.turnaround(many, TARGETS)["layout"]["xaxis"]
+
+    assert len(few["tickvals"]) == 14
+    assert "tickvals" not in enough
+
+
+def test_the_matrix_shows_counts_and_shades_by_the_reader_s_row():
+    [matrix] = charts.agreement(AGREEMENT)["data"]
+
+    assert matrix["text"] == [list(row) for row in AGREEMENT.counts]
+    assert matrix["z"][0] == [0.75, 0.25, 0, 0, 0]
+    assert matrix["z"][1] == [0, 0, 0, 0, 0]
+
+
+def test_interpretations_are_named_by_code():
+    [bar] = charts.interpretations(RESULTS)["data"]
+
+    assert (bar["y"], bar["x"]) == (["NILM", "None"], [3, 1])
