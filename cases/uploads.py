@@ -1,7 +1,10 @@
 """Uploaded files and archives become cell images, each with its own fate."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import BinaryIO, cast
 
 from django.core.files.uploadedfile import UploadedFile
 
@@ -23,7 +26,7 @@ class Fate:
     image: CellImage | None = None
 
 
-def take(case: Case, user: User, files: Iterable[UploadedFile]) -> Iterator[Fate]:
+def take(case: Case, user: User, files: Iterable[UploadedFile[bytes]]) -> Iterator[Fate]:
     """Store what is a picture, open what is an archive, refuse the rest; none spoils another.
 
     Raises `workflow.InvalidTransition` when the case is no draft and `PermissionDenied` when it is
@@ -46,10 +49,10 @@ def take(case: Case, user: User, files: Iterable[UploadedFile]) -> Iterator[Fate
 
 
 def _unpacked(
-    case: Case, user: User, archive: UploadedFile, limits: intake.Limits
+    case: Case, user: User, archive: UploadedFile[bytes], limits: intake.Limits
 ) -> Iterator[Fate]:
     try:
-        for member in intake.unpack(archive, limits):
+        for member in intake.unpack(cast("BinaryIO", archive), limits):
             if member.content is None:
                 yield Fate(member.name, REFUSED, member.refusal)
             else:
