@@ -35,7 +35,7 @@ SENTENCES = {
     Action.INVITATION_REISSUED: "{actor} issued a new invitation link for {name} ({email})",
     Action.INVITATION_WITHDRAWN: "{actor} withdrew the invitation of {name} ({email})",
     Action.JOINED: "{subject} accepted the invitation and joined as {role}",
-    Action.ROLE_CHANGED: "{actor} changed the role of {subject}: {changes}",
+    Action.ROLE_CHANGED: "{actor} changed the role of {subject} {changes}",
     Action.DEACTIVATED: "{actor} deactivated {subject}",
     Action.REACTIVATED: "{actor} reactivated {subject}",
     Action.UNLOCKED: "{actor} unlocked {subject} after failed log-ins",
@@ -47,12 +47,12 @@ SENTENCES = {
     Action.SETTINGS_CHANGED: "{actor} changed the settings of the laboratory: {changes}",
 }
 FIELDS = {
-    "role": "role",
-    "name": "name",
-    "time_zone": "time zone",
-    "idle_minutes": "minutes until log-off",
-    "routine_turnaround_hours": "routine turnaround in hours",
-    "urgent_turnaround_hours": "urgent turnaround in hours",
+    "role": "",  # the sentence says it
+    "name": "name ",
+    "time_zone": "time zone ",
+    "idle_minutes": "minutes until log-off ",
+    "routine_turnaround_hours": "routine turnaround in hours ",
+    "urgent_turnaround_hours": "urgent turnaround in hours ",
 }
 
 
@@ -93,7 +93,7 @@ def sentence(event: AccountEvent) -> str:
     if "role" in facts:
         facts["role"] = _value("role", facts["role"])
     changes = ", ".join(
-        f"{FIELDS[name]} from {_value(name, change['old'])} to {_value(name, change['new'])}"
+        f"{FIELDS[name]}from {_value(name, change['old'])} to {_value(name, change['new'])}"
         for name, change in event.detail.get("changes", {}).items()
         if name in FIELDS
     )

@@ -67,7 +67,7 @@ class InvitationForm(forms.ModelForm):  # type: ignore[type-arg] # not at run ti
 
 
 class RoleForm(forms.Form):
-    role = forms.ChoiceField(choices=Role.choices)
+    role = forms.ChoiceField(label="Role from now on", choices=Role.choices)
 
 
 class LaboratoryForm(forms.ModelForm):  # type: ignore[type-arg] # not at run time

@@ -217,6 +217,8 @@ def issue_reset_link(subject: User, actor: User) -> ResetLink:
     with _acting(actor) as actor:
         subject = _fresh(subject)
         _require(permissions.can_manage(actor, subject))
+        if subject == actor:
+            raise Refused("Change your own password on your profile page.")
         if not permissions.can_issue_reset_link(actor, subject):
             raise Refused(f"{subject.name} is deactivated: reactivate the account first.")
         events.record(Action.RESET_LINK_ISSUED, subject.laboratory, actor, subject)

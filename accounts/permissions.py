@@ -39,4 +39,5 @@ def can_change_role(user: User, subject: User) -> bool:
 
 
 def can_issue_reset_link(user: User, subject: User) -> bool:
-    return can_manage(user, subject) and subject.is_active
+    """Never for oneself: whoever finds an open session would need no password to take it over."""
+    return can_manage(user, subject) and subject.is_active and subject.pk != user.pk

@@ -26,7 +26,7 @@ def test_a_changed_role_is_told_in_plain_language():
     told = events.sentence(event)
 
     assert told == (
-        "Grace {0} Hopper changed the role of Ada Sample: role from cytotechnologist to pathologist"
+        "Grace {0} Hopper changed the role of Ada Sample from cytotechnologist to pathologist"
     )
 
 

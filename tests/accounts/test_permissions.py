@@ -44,6 +44,7 @@ STRANGER = {"pk": 3, "laboratory_id": 2, "role": Role.PATHOLOGIST}
         (permissions.can_issue_reset_link, ADMINISTRATOR, COLLEAGUE, True),
         (permissions.can_issue_reset_link, ADMINISTRATOR, COLLEAGUE | {"is_active": False}, False),
         (permissions.can_issue_reset_link, ADMINISTRATOR, STRANGER, False),
+        (permissions.can_issue_reset_link, ADMINISTRATOR, ADMINISTRATOR, False),
     ],
 )
 def test_who_may_do_what_to_whom(question, actor, subject, answer):
