@@ -1,0 +1,33 @@
+"""What happens to an image: bytes in, probabilities out. The core knows no Django and no patient.
+
+from inference import load_classifier
+
+classifier = load_classifier()
+classifier.classify([Path("cell.bmp")])
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from inference.classifier import Classifier
+
+
+def load_classifier(folder: Path | None = None, *, threads: int = 1) -> Classifier:
+    """The classifier of a model folder, or the one that is shipped: takes some 0.3 s.
+
+    Raises:
+        WrongWeights: a file of the model is missing, truncated, changed or swapped.
+
+    """
+    # imported here so that naming the Django app costs neither numpy nor the runtime
+    from inference.classifier import Classifier  # noqa: PLC0415 -- see above
+    from inference.manifest import read, shipped_folder  # noqa: PLC0415 -- see above
+    from inference.runtime import OnnxNetwork  # noqa: PLC0415 -- see above
+
+    folder = folder or shipped_folder()
+    manifest = read(folder)
+    return Classifier(OnnxNetwork(folder, manifest, threads=threads), manifest.name)

@@ -1,0 +1,28 @@
+"""``manage.py export_model``: from a finished training run to a model folder that can serve."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+
+from django.core.management.base import BaseCommand, CommandError
+
+
+class Command(BaseCommand):
+    help = "Export the best checkpoint of a training run; the folder's name is the model's."
+    requires_system_checks: tuple[str, ...] = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("run", type=Path, help="the --out folder of a finished training")
+        parser.add_argument("folder", type=Path, help="the model folder to make")
+
+    def handle(self, *, run: Path, folder: Path, **_options: object) -> None:
+        # the command list must be readable where PyTorch is not installed
+        try:
+            from inference.export import CannotExport, export  # noqa: PLC0415 -- see above
+        except ImportError as error:
+            raise CommandError(f"Exporting needs `pip install .[train]`: {error}.") from error
+
+        try:
+            manifest = export(run, folder)
+        except CannotExport as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{folder} holds {manifest.name}, digest {manifest.digest[:12]}.")

@@ -1,0 +1,87 @@
+"""A model's folder: its weights, its graph, and ``model.json``, which says what they are.
+
+``weights.safetensors`` holds the numbers, once. ``network.onnx`` holds the graph alone: its weights
+are pointers into the first file.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from inference import weights
+from inference.labels import LABELS
+from inference.preprocess import PREPROCESSING_VERSION
+from inference.weights import WrongWeights
+
+MANIFEST = "model.json"
+WEIGHTS = "weights.safetensors"
+GRAPH = "network.onnx"
+SHIPPED = Path(__file__).parent / "shipped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What a model is: its name, the SHA-256 of its files, how it was made, how it fared.
+
+    ``figures`` are those of ``inference.evaluate.Figures`` by part of the split (``validation``,
+    ``test``), measured on whole groups the training never saw.
+    """
+
+    name: str
+    files: dict[str, str]
+    labels: list[str]
+    preprocessing_version: str
+    recipe: dict[str, object]
+    split_digest: str
+    cells: dict[str, dict[str, int]]
+    figures: dict[str, dict[str, object]]
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of all that decides an answer: both files, labels, preprocessing."""
+        deciding = [self.files[WEIGHTS], self.files[GRAPH], self.preprocessing_version, self.labels]
+        return weights.digest(json.dumps(deciding).encode())
+
+    def write(self, folder: Path) -> None:
+        """Write ``model.json``."""
+        (folder / MANIFEST).write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+
+def read(folder: Path) -> Manifest:
+    """The manifest of a model folder; its files are not opened yet.
+
+    Raises:
+        WrongWeights: there is none, it cannot be understood, or this code cannot serve it.
+
+    """
+    try:
+        manifest = Manifest(**json.loads((folder / MANIFEST).read_text()))
+    except OSError as error:
+        raise WrongWeights(f"There is no model in {folder}: {error.strerror}.") from error
+    except (ValueError, TypeError) as error:
+        raise WrongWeights(f"{folder / MANIFEST} does not describe a model.") from error
+    if set(manifest.files) != {WEIGHTS, GRAPH}:
+        raise WrongWeights(f"{manifest.name} should consist of {WEIGHTS} and {GRAPH}.")
+    if tuple(manifest.labels) != LABELS:
+        raise WrongWeights(f"{manifest.name} answers with other classes than this program knows.")
+    if manifest.preprocessing_version != PREPROCESSING_VERSION:
+        raise WrongWeights(
+            f"{manifest.name} was trained on pictures prepared as "
+            f"{manifest.preprocessing_version}; this program prepares {PREPROCESSING_VERSION}."
+        )
+    return manifest
+
+
+def shipped_folder() -> Path:
+    """The folder of the one model in the repository.
+
+    Raises:
+        WrongWeights: there is none, or more than one.
+
+    """
+    found = sorted(path.parent for path in SHIPPED.glob(f"*/{MANIFEST}"))
+    if len(found) != 1:
+        raise WrongWeights(f"{SHIPPED} should hold one model; it holds {len(found)}.")
+    return found[0]

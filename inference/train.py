@@ -1,0 +1,489 @@
+"""The training loop, top to bottom: data, start, epochs, the best checkpoint, its figures.
+
+What it does, in order: split by group; read every picture once with the serving preprocessing;
+fine-tune the whole network on varied pictures, an average of the weights following (EMA); after
+each epoch judge the average on the validation part, as it would serve; keep the best by macro-F1;
+at the end judge that one, once, on the test part.
+
+A run lives in a folder: ``recipe.json``, ``split.csv``, ``history.jsonl`` (a line an epoch),
+``last.safetensors`` (everything needed to go on), ``best.safetensors`` and, when it is finished,
+``metrics.json``. All randomness is drawn anew from the seed at each epoch, so a run that was
+stopped and resumed ends with the same weights as one that was not (on one machine, on the CPU).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from tqdm import tqdm
+
+from inference import dataset
+from inference.augment import augment, resized
+from inference.evaluate import Figures
+from inference.labels import LABELS, CellClass
+from inference.network import IMAGENET_EPS, EfficientNet, build, imagenet_weights, normalise
+from inference.preprocess import PREPROCESSING_VERSION, SIDE, UnreadableImage, preprocess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from inference.dataset import Cell, Part
+
+WEIGHT_DECAY = 0.02  # of kernels, not of biases and BatchNorm
+AVERAGE = 0.995  # share of the average kept at a step: it remembers some 200 steps
+WARM_UP = 0.06  # share of the training over which the learning rate rises
+LAST_RATE = 0.01  # share of the learning rate left at the end
+CALIBRATION = 512  # training pictures from which BatchNorm statistics are estimated
+EVALUATION_BATCH = 64
+LAST, BEST, METRICS = "last.safetensors", "best.safetensors", "metrics.json"
+
+
+class CannotTrain(Exception):
+    """Training that cannot begin or go on; its text is a sentence for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What a training run is made of. Learning rates are AdamW's, at their highest.
+
+    ``init`` is ``imagenet`` (torchvision's weights, downloaded), ``scratch`` or the path of a
+    safetensors file with torchvision's keys; a head of another size in it is left out. ``norm_eps``
+    is BatchNorm's for a file that does not say (1e-3: of TensorFlow's origin). ``sizes`` are pairs
+    of side and epochs to begin with at smaller pictures; the remaining epochs are at 224.
+    """
+
+    data: Path
+    out: Path
+    epochs: int = 50
+    batch_size: int = 32
+    init: str = "imagenet"
+    seed: int = 1
+    sizes: tuple[tuple[int, int], ...] = ()
+    body_rate: float = 4e-4
+    head_rate: float = 2e-3
+    norm_eps: float = 1e-3
+    threads: int = 0
+
+    def side(self, epoch: int) -> int:
+        """The side in pixels of the training pictures in an epoch, counted from 0."""
+        for side, epochs in self.sizes:
+            if epoch < epochs:
+                return side
+            epoch -= epochs
+        return SIDE
+
+    def described(self) -> dict[str, object]:
+        """The recipe as JSON, without what does not change the weights."""
+        known = asdict(self)
+        del known["out"], known["threads"]
+        known["data"] = self.data.name
+        known["init"] = Path(self.init).name
+        known["sizes"] = [list(pair) for pair in self.sizes]
+        return known
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run is: epochs done and the best so far, on the validation part."""
+
+    epochs: int = 0
+    best_epoch: int = 0
+    best_f1: float = -1.0
+    best_loss: float = math.inf
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """What learns: the network, the average that follows it, and the optimizer; and how far."""
+
+    network: EfficientNet
+    average: EfficientNet
+    optimizer: torch.optim.AdamW
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """The cells of a part as the network sees them: uint8 (N, 224, 224, 3) and their classes."""
+
+    pixels: Tensor
+    truth: Tensor
+
+
+def train(recipe: Recipe, *, resume: bool = False, say: Callable[[str], None] = print) -> Figures:
+    """Train to the end and return the figures of the best checkpoint on the test part.
+
+    Raises:
+        CannotTrain: the folder holds another run, the start cannot be read, or the loss is lost.
+        WrongData: the data folder does not hold what it should.
+
+    """
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    parts = _prepare(recipe, resume=resume)
+    for part, cells in parts.items():
+        say(f"{part}: {len(cells)} cells in {len({cell.group for cell in cells})} groups")
+    pictures = {part: _pictures(recipe.data, cells) for part, cells in parts.items()}
+
+    learner = _learner(recipe, device)
+    progress = learner.progress
+    if resume and (recipe.out / LAST).exists():
+        _restore(recipe, learner)
+        say(f"going on after epoch {progress.epochs}")
+    elif recipe.init != "scratch":
+        _reestimate(learner.network, pictures["train"], recipe)
+
+    bar = _bar(recipe, len(parts["train"]), progress.epochs)
+    while progress.epochs < recipe.epochs:
+        began = time.monotonic()
+        lesson = _epoch(recipe, learner, pictures["train"], bar)
+        _reestimate(learner.average, pictures["train"], recipe)
+        figures, loss = _judged(learner.average, pictures["validation"])
+        progress.epochs += 1
+        progress.seconds += time.monotonic() - began
+        if (figures.macro_f1, -loss) > (progress.best_f1, -progress.best_loss):
+            progress.best_epoch = progress.epochs
+            progress.best_f1, progress.best_loss = figures.macro_f1, loss
+            _save_best(recipe, learner)
+        _record(recipe, progress, lesson, figures, loss)
+        _save_last(recipe, learner)
+        bar.write(
+            f"epoch {progress.epochs} at {recipe.side(progress.epochs - 1)}: training loss "
+            f"{lesson['loss']:.4f}, accuracy {lesson['accuracy']:.2%}; validation loss {loss:.4f}, "
+            f"accuracy {figures.accuracy:.2%}, macro-F1 {figures.macro_f1:.2%}"
+        )
+    bar.close()
+    validation, test = _finished(recipe, learner, parts, pictures)
+    say(
+        f"\nEpoch {progress.best_epoch} was best: macro-F1 {validation.macro_f1:.2%} on the "
+        f"validation part.\nOn the test part, split by group:\n\n{test}"
+    )
+    return test
+
+
+# Before the first epoch
+
+
+def _prepare(recipe: Recipe, *, resume: bool) -> dict[Part, list[Cell]]:
+    """Make or find the run's folder, its recipe and its split."""
+    split, noted = recipe.out / "split.csv", recipe.out / "recipe.json"
+    if resume and split.exists() and noted.exists():
+        if json.loads(noted.read_text()) != recipe.described():
+            raise CannotTrain(f"{recipe.out} holds a run of another recipe; see its recipe.json.")
+        return dataset.parsed(split.read_text())
+    if noted.exists():
+        raise CannotTrain(f"{recipe.out} already holds a run: resume it, or choose another folder.")
+    parts = dataset.split(dataset.read(recipe.data), seed=recipe.seed)
+    recipe.out.mkdir(parents=True, exist_ok=True)
+    split.write_text(dataset.written(parts))
+    noted.write_text(json.dumps(recipe.described(), indent=2) + "\n")
+    return parts
+
+
+def _pictures(folder: Path, cells: Sequence[Cell]) -> Pictures:
+    """Read every cell once, with the serving preprocessing; 147 KiB of memory each."""
+    pixels = np.empty((len(cells), SIDE, SIDE, 3), dtype=np.uint8)
+    for i, cell in enumerate(cells):
+        try:
+            pixels[i] = preprocess(folder / cell.file)
+        except UnreadableImage as error:
+            raise CannotTrain(f"{cell.file}: {error}") from error
+    positions = {cell_class: i for i, cell_class in enumerate(CellClass)}
+    truth = torch.tensor([positions[cell.cell_class] for cell in cells])
+    return Pictures(torch.from_numpy(pixels), truth)
+
+
+def _learner(recipe: Recipe, device: torch.device) -> Learner:
+    """The network before its first step, and an average equal to it."""
+    network, average = _started(recipe, device), _started(recipe, device)
+    return Learner(network, average, _optimizer(network, recipe), Progress())
+
+
+def _started(recipe: Recipe, device: torch.device) -> EfficientNet:
+    """The network before its first step; the new head is drawn from the seed."""
+    torch.manual_seed(recipe.seed)
+    tensors, eps = _start_weights(recipe)
+    network = build(norm_eps=eps)
+    for name, parameter in network.classifier.named_parameters():
+        # torchvision draws a head for 1000 classes; for five its logits would start at about 6
+        nn.init.normal_(parameter, std=0.01 if name.endswith("weight") else 0.0)
+    if tensors:
+        tensors |= {
+            key: value
+            for key, value in network.state_dict().items()
+            if key.startswith("classifier.") and tensors.get(key, value[:0]).shape != value.shape
+        }
+        try:
+            network.load_state_dict(tensors, strict=True)
+        except RuntimeError as error:
+            raise CannotTrain(f"{recipe.init} holds weights of another network.") from error
+    return network.to(device, memory_format=torch.channels_last)
+
+
+def _start_weights(recipe: Recipe) -> tuple[dict[str, Tensor], float]:
+    """The tensors to start from, and the BatchNorm eps that belongs to them."""
+    if recipe.init == "scratch":
+        return {}, recipe.norm_eps
+    if recipe.init == "imagenet":
+        try:
+            return imagenet_weights(), IMAGENET_EPS
+        except OSError as error:
+            raise CannotTrain(
+                "The ImageNet weights cannot be downloaded here: give a file with --init FILE."
+            ) from error
+    try:
+        with safetensors.safe_open(recipe.init, framework="pt") as file:
+            noted = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 -- no dict
+    except (OSError, safetensors.SafetensorError) as error:
+        raise CannotTrain(f"{recipe.init} cannot be read as safetensors: {error}.") from error
+    return tensors, float(noted.get("norm_eps", recipe.norm_eps))
+
+
+def _optimizer(network: EfficientNet, recipe: Recipe) -> torch.optim.AdamW:
+    """AdamW over four groups: body and head, kernels (which decay) and the rest."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        rate = recipe.head_rate if name.startswith("classifier.") else recipe.body_rate
+        decay = WEIGHT_DECAY if parameter.ndim > 1 else 0.0
+        groups.setdefault((rate, decay), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {"params": parameters, "lr": rate, "highest": rate, "weight_decay": decay}
+            for (rate, decay), parameters in groups.items()
+        ]
+    )
+
+
+def _bar(recipe: Recipe, cells: int, done: int) -> tqdm[NoReturn]:
+    """One bar for the whole run, in pixels, so that its time left knows the sizes to come."""
+    cost = [cells * recipe.side(epoch) ** 2 for epoch in range(recipe.epochs)]
+    return tqdm(
+        total=sum(cost),
+        initial=sum(cost[:done]),
+        bar_format="{l_bar}{bar}| {elapsed}, {remaining} left{postfix}",
+        mininterval=0.5 if os.isatty(2) else 15,
+        smoothing=0.05,
+    )
+
+
+# An epoch
+
+
+def _epoch(
+    recipe: Recipe, learner: Learner, pictures: Pictures, bar: tqdm[NoReturn]
+) -> dict[str, float]:
+    """Show the network every training picture once; returns the mean loss and the accuracy."""
+    epoch, network, optimizer = learner.progress.epochs, learner.network, learner.optimizer
+    torch.manual_seed(recipe.seed * 100_003 + epoch)  # for dropout and stochastic depth
+    generator = torch.Generator().manual_seed(recipe.seed * 100_003 + epoch)
+    device = next(network.parameters()).device
+    side = recipe.side(epoch)
+    batches = _batches(len(pictures.truth), recipe.batch_size, generator)
+    losses, right, seen = 0.0, 0, 0
+    network.train()
+    for position, chosen in enumerate(batches):
+        step = epoch * len(batches) + position
+        _set_rate(optimizer, (step + 1) / (recipe.epochs * len(batches)))
+        pixels = augment(pictures.pixels[chosen], side, generator).to(device)
+        truth = pictures.truth[chosen].to(device)
+        # bf16 is quicker on a GPU and slower on most CPUs
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            logits = network(normalise(pixels).contiguous(memory_format=torch.channels_last))
+        loss = cross_entropy(logits.float(), truth)
+        if not math.isfinite(loss.item()):
+            raise CannotTrain(f"The loss became {loss.item()} in epoch {epoch + 1}.")
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        _follow(learner.average, network, min(AVERAGE, (1 + step) / (10 + step)))
+        losses += loss.item() * len(chosen)
+        right += int((logits.argmax(dim=1) == truth).sum())
+        seen += len(chosen)
+        bar.set_postfix_str(
+            f"epoch {epoch + 1}/{recipe.epochs}, loss {losses / seen:.3f}, "
+            f"accuracy {right / seen:.1%}",
+            refresh=False,
+        )
+        bar.update(len(pictures.truth) * side**2 / len(batches))
+    return {"loss": losses / seen, "accuracy": right / seen}
+
+
+def _batches(count: int, size: int, generator: torch.Generator) -> list[Tensor]:
+    """A random order in whole batches; what is left over waits for another epoch."""
+    order = torch.randperm(count, generator=generator)
+    return [order[i : i + size] for i in range(0, max(1, count - size + 1), size)]
+
+
+def _set_rate(optimizer: torch.optim.AdamW, done: float) -> None:
+    """Learning rates for a moment of the training (0 to 1): a rise, then half a cosine."""
+    if done < WARM_UP:
+        share = done / WARM_UP
+    else:
+        wave = 0.5 + 0.5 * math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP))
+        share = LAST_RATE + (1 - LAST_RATE) * wave
+    for group in optimizer.param_groups:
+        group["lr"] = group["highest"] * share
+
+
+@torch.no_grad()
+def _follow(average: EfficientNet, network: EfficientNet, kept: float) -> None:
+    """Move the average towards the network."""
+    torch._foreach_lerp_(  # one call for 213 tensors, as torch's own optimizers do
+        list(average.parameters()), list(network.parameters()), 1 - kept
+    )
+
+
+# Judging
+
+
+@torch.no_grad()
+def _reestimate(network: EfficientNet, pictures: Pictures, recipe: Recipe) -> None:
+    """Estimate BatchNorm's means and variances anew, at the size of serving.
+
+    Averaged weights, other weights' activations or another picture size shift them: the start made
+    from EfficientNet-Lite0 is of little use before this.
+    """
+    device = next(network.parameters()).device
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    network.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over the batches
+        norm.train()
+    generator = torch.Generator().manual_seed(recipe.seed)
+    chosen = torch.randperm(len(pictures.truth), generator=generator)[:CALIBRATION]
+    batches = max(1, len(chosen) // EVALUATION_BATCH)
+    for batch in chosen.tensor_split(batches):
+        network(_shown(pictures.pixels[batch], device))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+        norm.eval()
+
+
+def _shown(pixels: Tensor, device: torch.device) -> Tensor:
+    planes = normalise(resized(pixels.to(device), SIDE))
+    return planes.contiguous(memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def _judged(network: EfficientNet, pictures: Pictures) -> tuple[Figures, float]:
+    """The figures and the mean loss of a network on a part, as it would serve."""
+    device = next(network.parameters()).device
+    network.eval()
+    logits = torch.cat(
+        [
+            network(_shown(batch, device)).cpu()
+            for batch in torch.split(pictures.pixels, EVALUATION_BATCH)
+        ]
+    )
+    loss = cross_entropy(logits, pictures.truth).item()
+    return Figures.of(pictures.truth.tolist(), logits.argmax(dim=1).tolist()), loss
+
+
+# What a run leaves behind
+
+
+def _save(path: Path, tensors: Mapping[str, Tensor], noted: dict[str, str]) -> None:
+    """Write a file whole or not at all."""
+    coming = path.with_suffix(".part")
+    plain = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
+    safetensors.torch.save_file(plain, coming, metadata=noted)
+    coming.replace(path)
+
+
+def _save_best(recipe: Recipe, learner: Learner) -> None:
+    norms = (m for m in learner.average.modules() if isinstance(m, nn.BatchNorm2d))
+    noted = {"norm_eps": str(next(norms).eps), "labels": json.dumps(LABELS)}
+    _save(recipe.out / BEST, learner.average.state_dict(), noted)
+
+
+def _save_last(recipe: Recipe, learner: Learner) -> None:
+    """Everything needed to go on, in one file: both networks and the optimizer's moments."""
+    tensors = {f"network.{key}": value for key, value in learner.network.state_dict().items()}
+    tensors |= {f"average.{key}": value for key, value in learner.average.state_dict().items()}
+    for i, moments in learner.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{i}.{key}": value for key, value in moments.items()}
+    _save(recipe.out / LAST, tensors, {"progress": json.dumps(asdict(learner.progress))})
+
+
+def _restore(recipe: Recipe, learner: Learner) -> None:
+    """Put a run back to where ``_save_last`` left it."""
+    with safetensors.safe_open(recipe.out / LAST, framework="pt") as file:
+        progress = json.loads(file.metadata()["progress"])
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 -- no dict
+
+    def under(prefix: str) -> dict[str, Tensor]:
+        return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+    learner.network.load_state_dict(under("network."), strict=True)
+    learner.average.load_state_dict(under("average."), strict=True)
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in under("optimizer.").items():
+        position, name = key.split(".")
+        state.setdefault(int(position), {})[name] = value
+    learner.optimizer.load_state_dict(learner.optimizer.state_dict() | {"state": state})
+    for name, value in progress.items():
+        setattr(learner.progress, name, value)
+
+
+def _record(
+    recipe: Recipe, progress: Progress, lesson: dict[str, float], figures: Figures, loss: float
+) -> None:
+    """Add the epoch's line to ``history.jsonl``, once, also after a resume."""
+    path = recipe.out / "history.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    line = {
+        "epoch": progress.epochs,
+        "side": recipe.side(progress.epochs - 1),
+        "seconds": round(progress.seconds, 1),
+        "training_loss": lesson["loss"],
+        "training_accuracy": lesson["accuracy"],
+        "validation_loss": loss,
+        "validation_accuracy": figures.accuracy,
+        "validation_macro_f1": figures.macro_f1,
+    }
+    kept = [*lines[: progress.epochs - 1], json.dumps(line)]
+    path.write_text("\n".join(kept) + "\n")
+
+
+def _finished(
+    recipe: Recipe,
+    learner: Learner,
+    parts: dict[Part, list[Cell]],
+    pictures: dict[Part, Pictures],
+) -> tuple[Figures, Figures]:
+    """Judge the best checkpoint, on the test part only now; write ``metrics.json``."""
+    best = learner.average
+    best.load_state_dict(safetensors.torch.load_file(recipe.out / BEST))
+    validation, _ = _judged(best, pictures["validation"])
+    test, _ = _judged(best, pictures["test"])
+    metrics = {
+        "recipe": recipe.described(),
+        "preprocessing_version": PREPROCESSING_VERSION,
+        "split_digest": dataset.digest(parts),
+        "cells": {part: dataset.counts(cells) for part, cells in parts.items()},
+        "best_epoch": learner.progress.best_epoch,
+        "training_seconds": round(learner.progress.seconds),
+        "torch": torch.__version__,
+        "validation": asdict(validation),
+        "test": asdict(test),
+    }
+    (recipe.out / METRICS).write_text(json.dumps(metrics, indent=2) + "\n")
+    return validation, test

@@ -1,0 +1,91 @@
+"""From a training run to a model folder: one copy of the numbers, no half-made folders."""
+
+import json
+from pathlib import Path
+
+import onnx
+import pytest
+import safetensors.numpy
+
+from inference import manifest
+from inference.export import CannotExport, export
+from inference.manifest import GRAPH, WEIGHTS
+
+
+def test_every_weight_of_the_graph_points_into_the_weights_file(model):
+    graph = onnx.load(model / GRAPH, load_external_data=False).graph
+    content = (model / WEIGHTS).read_bytes()
+    saved = safetensors.numpy.load(content)
+
+    pointers = {
+        tensor.name.removeprefix("network."): {e.key: e.value for e in tensor.external_data}
+        for tensor in graph.initializer
+        if tensor.data_location == onnx.TensorProto.EXTERNAL
+    }
+
+    counted = [key for key in saved if not key.endswith("num_batches_tracked")]
+    assert sorted(pointers) == sorted(counted)
+    for key, pointer in pointers.items():
+        begin = int(pointer["offset"])
+        assert content[begin : begin + int(pointer["length"])] == saved[key].tobytes()
+        assert pointer["location"] == WEIGHTS
+
+
+def test_a_manifest_carries_what_was_measured(model, run):
+    metrics = json.loads((run / "metrics.json").read_text())
+
+    described = manifest.read(model)
+
+    assert described.name == "drawn-1"
+    assert described.figures == {"validation": metrics["validation"], "test": metrics["test"]}
+    assert described.recipe == metrics["recipe"]
+
+
+def test_an_unfinished_run_is_refused(tmp_path):
+    with pytest.raises(CannotExport, match="no finished training run"):
+        export(tmp_path, tmp_path / "model")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_taken_is_refused(run, tmp_path):
+    with pytest.raises(CannotExport, match="exists already"):
+        export(run, tmp_path)
+
+
+def test_one_model_is_shipped_and_its_figures_are_measured():
+    described = manifest.read(manifest.shipped_folder())
+
+    for part in ("validation", "test"):
+        figures = described.figures[part]
+        assert sum(map(sum, figures["confusion"])) == figures["cells"] > 400
+        assert figures["macro_f1"] > 0.85
+    sizes = [path.stat().st_size for path in manifest.SHIPPED.rglob("*") if path.is_file()]
+    assert sum(sizes) < 17_000_000
+
+
+def test_the_model_card_says_what_the_manifest_says():
+    described = manifest.read(manifest.shipped_folder())
+    card = (Path(__file__).parents[2] / "docs" / "model-card.md").read_text()
+
+    test = described.figures["test"]
+    assert described.name in card
+    for figure in ("accuracy", "macro_precision", "macro_recall", "macro_f1"):
+        assert f"{test[figure]:.1%}".replace("%", " %") in card
+    for name, one in test["per_class"].items():
+        row = next(line for line in card.splitlines() if line.startswith(f"| {name} | 0."))
+        assert f"| {one['precision']:.3f} | {one['recall']:.3f} | {one['f1']:.3f} |" in row
+
+
+def test_the_shipped_model_answers_real_crops_as_measured(sipakmed):
+    from inference import load_classifier
+    from inference.labels import CellClass
+
+    crops = {one: sorted((sipakmed / f"im_{one}").iterdir())[::40] for one in CellClass}
+    paths = [path for chosen in crops.values() for path in chosen]
+    truth = [one for one, chosen in crops.items() for _ in chosen]
+
+    outcomes = load_classifier(threads=2).classify(paths)
+
+    right = sum(a.cell_class == b for a, b in zip(outcomes, truth, strict=True))
+    assert right / len(paths) > 0.85
