@@ -12,6 +12,7 @@ from accounts.models import User
 from cases import intake, workflow
 from cases.models import Case, CellImage
 from cases.storage import StorageFull
+from cases.workflow.preparation import refuse_images
 
 STORED, KNOWN, REFUSED = "stored", "known", "refused"
 
@@ -32,6 +33,7 @@ def take(case: Case, user: User, files: Iterable[UploadedFile[bytes]]) -> Iterat
     Raises `workflow.InvalidTransition` when the case is no draft and `PermissionDenied` when it is
     not this user's.
     """
+    refuse_images(case, user)
     limits = intake.limits()
     for file in files:
         name = intake.clean_name(file.name or "unnamed")

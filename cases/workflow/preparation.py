@@ -159,6 +159,14 @@ class AlreadyInCase(Exception):
         self.image = image
 
 
+def refuse_images(case: Case, user: User) -> None:
+    """Refuse images where `add_image` would, before a file is looked at."""
+    require(permissions.can_prepare(user, case), _NOT_YOURS)
+    if case.status != Status.DRAFT:
+        with atomic():
+            locked(case, "add an image to", Status.DRAFT)
+
+
 def add_image(case: Case, user: User, name: str, content: bytes) -> CellImage:
     """Take one uploaded file into a draft.
 
@@ -166,9 +174,7 @@ def add_image(case: Case, user: User, name: str, content: bytes) -> CellImage:
     picture that the case has. The picture is decoded outside the transaction and stored before the
     row: a crash between the two leaves a file without a row, which `sweep` removes.
     """
-    require(permissions.can_prepare(user, case), _NOT_YOURS)
-    if case.status != Status.DRAFT:
-        locked(case, "add an image to", Status.DRAFT)
+    refuse_images(case, user)
     source = intake.source_digest(content)
     if known := case.images.filter(source_digest=source).first():
         raise AlreadyInCase(known)

@@ -1,0 +1,386 @@
+"""What is told of a case, its images, the model's answers and the readers' findings."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast
+
+from django.db.models import Model
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from accounts.models import User
+from cases import permissions, queries, signature, uploads
+from cases.models import (
+    AuditEvent,
+    Case,
+    CellImage,
+    ClassificationFailure,
+    Finding,
+    Patient,
+    Prediction,
+    Report,
+    Run,
+)
+from inference.labels import CellClass
+from inference.models import ModelVersion
+
+_M = TypeVar("_M", bound=Model)
+
+
+@extend_schema_field({"type": "string", "enum": [signature.DISCLAIMER]})
+class DisclaimerField(serializers.Field[Any, Any, str, Any]):
+    """What every answer about cases carries (R28)."""
+
+    def __init__(self) -> None:
+        super().__init__(source="*", read_only=True)
+
+    def to_representation(self, value: Any) -> str:  # noqa: ANN401 -- whatever is told
+        return signature.DISCLAIMER
+
+
+@extend_schema_field({"type": "string", "format": "uri"})
+class PictureField(serializers.Field[Any, Any, str, Any]):
+    """The absolute address under which the site shows an image."""
+
+    def __init__(self, url_name: str) -> None:
+        super().__init__(source="*", read_only=True)
+        self.url_name = url_name
+
+    def to_representation(self, value: CellImage) -> str:
+        path = reverse(self.url_name, args=[value.case_id, value.pk])
+        return cast("str", self.context["request"].build_absolute_uri(path))
+
+
+class PersonSerializer(serializers.ModelSerializer[User]):
+    class Meta:
+        model = User
+        fields = ("id", "name", "role")
+
+
+class IdentitySerializer(serializers.ModelSerializer[_M]):
+    """Leaves out what names a patient, for those who need not know it."""
+
+    identifying: tuple[str, ...] = ()
+
+    def to_representation(self, instance: _M) -> dict[str, Any]:
+        told = super().to_representation(instance)
+        if not permissions.can_see_patient_identity(self.context["request"].user):
+            for field in self.identifying:
+                told.pop(field, None)
+        return told
+
+
+class PatientSerializer(IdentitySerializer[Patient]):
+    """Name and birth date are left out for those who may not see a patient's identity."""
+
+    identifying = ("name", "birth_date")
+    name = serializers.CharField(required=False)
+    birth_date = serializers.DateField(required=False, allow_null=True)
+
+    class Meta:
+        model = Patient
+        fields = ("record_number", "name", "birth_date")
+
+
+class PseudonymSerializer(serializers.ModelSerializer[Patient]):
+    class Meta:
+        model = Patient
+        fields = ("record_number",)
+
+
+_CASE = (
+    "id",
+    "accession_number",
+    "patient",
+    "specimen_type",
+    "collected_on",
+    "priority",
+    "status",
+    "accessioned_by",
+    "accessioned_at",
+    "due_at",
+    "is_overdue",
+    "submitted_at",
+    "reviewer",
+    "signed_at",
+)
+
+
+class CaseRowSerializer(serializers.ModelSerializer[Case]):
+    """A case in a list."""
+
+    patient = PseudonymSerializer()
+    accessioned_by = PersonSerializer()
+    reviewer = PersonSerializer(allow_null=True)
+    is_overdue = serializers.BooleanField()
+    image_count = serializers.IntegerField()
+
+    class Meta:
+        model = Case
+        fields = (*_CASE, "image_count")
+
+
+class ImageSerializer(serializers.ModelSerializer[CellImage]):
+    picture = PictureField("image")
+    thumbnail = PictureField("thumbnail")
+
+    class Meta:
+        model = CellImage
+        fields = (
+            "id",
+            "name",
+            "width",
+            "height",
+            "digest",
+            "source_format",
+            "uploaded_at",
+            "picture",
+            "thumbnail",
+        )
+
+
+class ModelNameSerializer(serializers.ModelSerializer[ModelVersion]):
+    """Which model answered (R25)."""
+
+    class Meta:
+        model = ModelVersion
+        fields = ("name", "digest", "preprocessing_version")
+
+
+class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
+    """A model, with the figures that were measured on its grouped splits."""
+
+    labels = serializers.ListField(child=serializers.CharField())
+    figures = serializers.DictField()
+    disclaimer = DisclaimerField()
+
+    class Meta:
+        model = ModelVersion
+        fields = (
+            "name",
+            "digest",
+            "labels",
+            "preprocessing_version",
+            "figures",
+            "registered_at",
+            "disclaimer",
+        )
+
+
+PROBABILITIES = {
+    "type": "object",
+    "properties": {cell_class.value: {"type": "number"} for cell_class in CellClass},
+    "required": [cell_class.value for cell_class in CellClass],
+}
+
+
+class PredictionSerializer(serializers.ModelSerializer[Prediction]):
+    """A model version's answer for one image: read-only, and never a diagnosis."""
+
+    image = serializers.UUIDField(source="image_id")
+    probabilities = serializers.SerializerMethodField()
+    model_version = ModelNameSerializer()
+
+    class Meta:
+        model = Prediction
+        fields = (
+            "image",
+            "cell_class",
+            "confidence",
+            "abnormality",
+            "probabilities",
+            "model_version",
+            "created_at",
+        )
+
+    @extend_schema_field(PROBABILITIES)
+    def get_probabilities(self, prediction: Prediction) -> dict[str, float]:
+        labels = prediction.model_version.labels
+        return dict(zip(labels, prediction.probabilities, strict=True))
+
+
+class FailureSerializer(serializers.ModelSerializer[ClassificationFailure]):
+    """An image that the latest run could not read."""
+
+    image = serializers.UUIDField(source="image_id")
+
+    class Meta:
+        model = ClassificationFailure
+        fields = ("image", "reason")
+
+
+class FindingSerializer(serializers.ModelSerializer[Finding]):
+    """The reviewer's word on one image; ``agrees`` compares it with what the model said."""
+
+    image = serializers.UUIDField(source="image_id")
+    agrees = serializers.BooleanField(allow_null=True)
+
+    class Meta:
+        model = Finding
+        fields = ("id", "image", "cell_class", "exclusion", "agrees", "made_at")
+
+
+class RunSerializer(serializers.ModelSerializer[Run]):
+    model_version = ModelNameSerializer()
+
+    class Meta:
+        model = Run
+        fields = (
+            "id",
+            "model_version",
+            "attempt",
+            "status",
+            "queued_at",
+            "started_at",
+            "finished_at",
+            "failure",
+        )
+
+
+class ProgressSerializer(serializers.Serializer[queries.Progress]):
+    """How far the latest run is."""
+
+    images = serializers.IntegerField()
+    answered = serializers.IntegerField()
+    failed = serializers.IntegerField()
+
+
+class ReportSerializer(serializers.ModelSerializer[Report]):
+    """The signed report; ``matches`` says whether it still says what was signed (R16)."""
+
+    signed_by = PersonSerializer()
+    meaning = serializers.SerializerMethodField()
+    read = serializers.SerializerMethodField()
+    matches = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Report
+        fields = ("version", "digest", "matches", "signed_by", "signed_at", "meaning", "read")
+
+    def get_meaning(self, report: Report) -> str:
+        return str(json.loads(report.content)["signature"]["meaning"])
+
+    @extend_schema_field(serializers.DictField())
+    def get_read(self, report: Report) -> dict[str, Any]:
+        return cast("dict[str, Any]", json.loads(report.content)["read"])
+
+    def get_matches(self, report: Report) -> bool:
+        return signature.matches(report)
+
+
+class CaseSerializer(IdentitySerializer[Case]):
+    """A case whole. The clinical note is left out together with the patient's identity."""
+
+    identifying = ("clinical_note",)
+    patient = PatientSerializer()
+    clinical_note = serializers.CharField(required=False)
+    accessioned_by = PersonSerializer()
+    reviewer = PersonSerializer(allow_null=True)
+    is_overdue = serializers.BooleanField()
+    images = ImageSerializer(many=True)
+    progress = serializers.SerializerMethodField()
+    runs = RunSerializer(many=True)
+    predictions = serializers.SerializerMethodField()
+    failures = serializers.SerializerMethodField()
+    findings = serializers.SerializerMethodField()
+    report = serializers.SerializerMethodField()
+    disclaimer = DisclaimerField()
+
+    class Meta:
+        model = Case
+        fields = (
+            *_CASE,
+            "clinical_note",
+            "images",
+            "progress",
+            "runs",
+            "predictions",
+            "failures",
+            "findings",
+            "report",
+            "disclaimer",
+        )
+
+    @extend_schema_field(ProgressSerializer)
+    def get_progress(self, case: Case) -> Mapping[str, Any]:
+        return ProgressSerializer(queries.progress(case)).data
+
+    @extend_schema_field(PredictionSerializer(many=True))
+    def get_predictions(self, case: Case) -> Any:  # noqa: ANN401 -- a list of the framework's
+        return PredictionSerializer(queries.shown_predictions(case), many=True).data
+
+    @extend_schema_field(FailureSerializer(many=True))
+    def get_failures(self, case: Case) -> Any:  # noqa: ANN401 -- likewise
+        last = case.runs.order_by("-queued_at").values("pk")[:1]
+        failures = ClassificationFailure.objects.filter(run__in=last)
+        return FailureSerializer(failures, many=True).data
+
+    @extend_schema_field(FindingSerializer(many=True))
+    def get_findings(self, case: Case) -> Any:  # noqa: ANN401 -- likewise
+        findings = queries.standing_findings(case).select_related("prediction")
+        return FindingSerializer(findings, many=True).data
+
+    @extend_schema_field(ReportSerializer(allow_null=True))
+    def get_report(self, case: Case) -> Mapping[str, Any] | None:
+        report = case.reports.select_related("signed_by").order_by("-version").first()
+        return ReportSerializer(report).data if report else None
+
+
+class FateSerializer(serializers.Serializer[uploads.Fate]):
+    """What became of one file; ``image`` is the one stored, or the one that was there already."""
+
+    name = serializers.CharField()
+    fate = serializers.ChoiceField(choices=(uploads.STORED, uploads.KNOWN, uploads.REFUSED))
+    reason = serializers.CharField(allow_blank=True)
+    image = ImageSerializer(allow_null=True)
+
+
+class UploadedSerializer(serializers.Serializer[Any]):
+    files = FateSerializer(many=True)
+    images = serializers.IntegerField(help_text="How many the case holds now.")
+    disclaimer = DisclaimerField()
+
+
+class DecidedSerializer(serializers.Serializer[Any]):
+    images = serializers.IntegerField()
+    decided = serializers.IntegerField()
+    excluded = serializers.IntegerField()
+
+
+class FindingsSerializer(serializers.Serializer[Any]):
+    """The findings that were made, and how far the review is."""
+
+    findings = FindingSerializer(many=True)
+    progress = DecidedSerializer()
+    disclaimer = DisclaimerField()
+
+
+class StaleSerializer(serializers.Serializer[Any]):
+    """Why nothing was kept, and the findings that stand for the images in question."""
+
+    detail = serializers.CharField()
+    findings = FindingSerializer(many=True)
+    disclaimer = DisclaimerField()
+
+
+class EventSerializer(serializers.ModelSerializer[AuditEvent]):
+    """Something that happened; nobody is the actor where a worker or the clock did it."""
+
+    actor = PersonSerializer(allow_null=True)
+    detail = serializers.DictField()
+
+    class Meta:
+        model = AuditEvent
+        fields = ("at", "actor", "action", "from_status", "to_status", "detail")
+
+
+class TrailSerializer(serializers.Serializer[Any]):
+    events = EventSerializer(many=True)
+    disclaimer = DisclaimerField()
+
+
+class RefusalSerializer(serializers.Serializer[Any]):
+    """A sentence for a person: the one that a page shows."""
+
+    detail = serializers.CharField()

@@ -1,0 +1,106 @@
+"""What may be sent: an accession, findings, a read with the password that signs it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from cases import bethesda, workflow
+from cases.forms import initial_of
+from cases.models import CELL_CLASSES, Case
+
+
+class AccessionSerializer(serializers.Serializer[workflow.Accession]):
+    """What is said of a specimen; an accession number left out is chosen by the server."""
+
+    record_number = serializers.CharField(max_length=40, help_text="The patient's pseudonym.")
+    specimen_type = serializers.ChoiceField(choices=bethesda.SpecimenType.choices)
+    accession_number = serializers.CharField(max_length=40, required=False, allow_blank=True)
+    patient_name = serializers.CharField(
+        max_length=200, required=False, allow_blank=True, help_text="Stored encrypted."
+    )
+    birth_date = serializers.DateField(
+        required=False, allow_null=True, help_text="Stored encrypted."
+    )
+    collected_on = serializers.DateField(required=False, allow_null=True)
+    priority = serializers.ChoiceField(choices=Case.Priority.choices, required=False)
+    clinical_note = serializers.CharField(max_length=4000, required=False, allow_blank=True)
+
+    def accession(self) -> workflow.Accession:
+        return workflow.Accession(**self.validated_data)
+
+    def revision_of(self, case: Case) -> workflow.Accession:
+        """What was sent over what is known; another patient does not inherit this one's name."""
+        known = initial_of(case)
+        sent: dict[str, Any] = self.validated_data
+        patient = known["record_number"]
+        if sent.get("record_number", patient).casefold() != patient.casefold():
+            known |= {"patient_name": "", "birth_date": None}
+        return workflow.Accession(**(known | sent))
+
+
+class UploadSerializer(serializers.Serializer[Any]):
+    """One or many pictures or zip archives, each in a part of its own, all named ``file``."""
+
+    file = serializers.ListField(
+        child=serializers.FileField(allow_empty_file=True),
+        allow_empty=False,
+        error_messages={
+            "required": "Send at least one file, as a part named file.",
+            "empty": "Send at least one file, as a part named file.",
+        },
+    )
+
+
+# The verb knows the classes and names an unknown one in a sentence: the schema only tells them.
+@extend_schema_field({"type": "string", "enum": [*(name for name, _ in CELL_CLASSES), ""]})
+class CellClassField(serializers.CharField):
+    pass
+
+
+class DecisionSerializer(serializers.Serializer[workflow.Decision]):
+    """A class, a reason to exclude the cell, or neither, which withdraws the finding there is."""
+
+    image = serializers.UUIDField(source="image_id")
+    cell_class = CellClassField(required=False, allow_blank=True)
+    exclusion = serializers.CharField(max_length=200, required=False, allow_blank=True)
+    replaces = serializers.UUIDField(
+        required=False, allow_null=True, help_text="The standing finding that you have seen."
+    )
+
+
+class DecisionsSerializer(serializers.Serializer[Any]):
+    """All of them are kept, or none."""
+
+    decisions = DecisionSerializer(many=True, allow_empty=False)
+
+    def list_decisions(self) -> list[workflow.Decision]:
+        return [workflow.Decision(**decision) for decision in self.validated_data["decisions"]]
+
+
+def _several(terms: Mapping[str, bethesda.Term]) -> serializers.ListField:
+    choices = [(term.code, term.label) for term in terms.values()]
+    return serializers.ListField(child=serializers.ChoiceField(choices=choices), required=False)
+
+
+class SignSerializer(serializers.Serializer[bethesda.Read]):
+    """A read in codes, the leading interpretation first, and the password of who signs it."""
+
+    adequacy = serializers.ChoiceField(choices=bethesda.Adequacy.choices)
+    reasons = _several(bethesda.REASONS)
+    ec_tz = serializers.ChoiceField(
+        choices=bethesda.TransformationZone.choices,
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+    )
+    quality = _several(bethesda.QUALITY_INDICATORS)
+    interpretations = _several(bethesda.INTERPRETATIONS)
+    observations = _several(bethesda.OBSERVATIONS)
+    comment = serializers.CharField(max_length=4000, required=False, allow_blank=True)
+    password = serializers.CharField(trim_whitespace=False, write_only=True)
+
+    def read(self) -> bethesda.Read:
+        sent = {name: value for name, value in self.validated_data.items() if name != "password"}
+        return bethesda.Read.from_json(sent)

@@ -1,0 +1,258 @@
+"""The addresses of the API: find a case, call a verb, tell what is there now."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+from uuid import UUID
+
+from django.db.models import Count, Prefetch, Q, QuerySet
+from django.shortcuts import get_object_or_404
+from django.utils.cache import patch_cache_control
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound, ParseError
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework.viewsets import GenericViewSet
+
+from accounts.authentication import reauthenticate
+from accounts.models import User
+from cases import queries, uploads, workflow
+from cases.api import answers, lists, requests
+from cases.models import Case, CellImage, Finding, Run
+from inference import registry
+
+FIELDS_REFUSED = OpenApiResponse(
+    {"type": "object", "additionalProperties": {}}, "Sentences by field, or one as `detail`."
+)
+NOT_ALLOWED = {
+    401: OpenApiResponse(answers.RefusalSerializer, "Who asks is not known."),
+    403: OpenApiResponse(answers.RefusalSerializer, "Not for this role, or not for this person."),
+}
+OF_A_CASE = NOT_ALLOWED | {
+    404: OpenApiResponse(answers.RefusalSerializer, "No such case in your laboratory."),
+}
+OF_A_VERB = OF_A_CASE | {
+    409: OpenApiResponse(answers.RefusalSerializer, "It does not fit the case as it is now."),
+}
+
+
+class PrivateView(APIView):
+    """Answers about a laboratory's cases, which nobody on the way may keep."""
+
+    def finalize_response(
+        self,
+        request: Request,
+        response: Any,  # noqa: ANN401 -- as in the base class
+        *args: Any,  # noqa: ANN401
+        **kwargs: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        patch_cache_control(answer, private=True, no_store=True)
+        return answer
+
+    @property
+    def reader(self) -> User:
+        """The person who asks; every view here requires one."""
+        return cast("User", self.request.user)
+
+
+class CaseViewSet(PrivateView, GenericViewSet[Case]):
+    """The cases of the laboratory of whoever asks."""
+
+    queryset = Case.objects.none()
+    serializer_class = answers.CaseSerializer
+    filterset_class = lists.CaseFilter
+    pagination_class = lists.CasePages
+    lookup_url_kwarg = "case_id"
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> QuerySet[Case]:
+        if getattr(self, "swagger_fake_view", False):
+            return super().get_queryset()
+        return Case.objects.visible_to(self.reader).select_related(
+            "laboratory", "patient", "accessioned_by", "reviewer"
+        )
+
+    @extend_schema(
+        responses={200: answers.CaseRowSerializer(many=True), 400: FIELDS_REFUSED} | NOT_ALLOWED
+    )
+    def list(self, request: Request) -> Response:
+        """The cases that fit the filters: newest first, or by the time they are due."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        rows = answers.CaseRowSerializer(
+            page or [], many=True, context=self.get_serializer_context()
+        )
+        return self.get_paginated_response(rows.data)
+
+    @extend_schema(
+        request=requests.AccessionSerializer,
+        responses={201: answers.CaseSerializer, 400: FIELDS_REFUSED} | NOT_ALLOWED,
+    )
+    def create(self, request: Request) -> Response:
+        """Register a specimen as a case; it takes images until it is submitted."""
+        sent = requests.AccessionSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        case = workflow.accession(self.reader, sent.accession())
+        return self._told(case.pk, status.HTTP_201_CREATED)
+
+    @extend_schema(responses={200: answers.CaseSerializer} | OF_A_CASE)
+    def retrieve(self, request: Request, case_id: UUID) -> Response:
+        """One case with its images, the model's answers, the findings and the report."""
+        return self._told(case_id)
+
+    @extend_schema(
+        request=requests.AccessionSerializer,
+        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
+    )
+    def partial_update(self, request: Request, case_id: UUID) -> Response:
+        """Mend what was said at accession, while the case is a draft."""
+        case = self.get_object()
+        sent = requests.AccessionSerializer(data=request.data, partial=True)
+        sent.is_valid(raise_exception=True)
+        workflow.revise(case, self.reader, sent.revision_of(case))
+        return self._told(case_id)
+
+    @extend_schema(
+        request={"multipart/form-data": requests.UploadSerializer},
+        responses={200: answers.UploadedSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
+    )
+    @action(detail=True, methods=["post"], parser_classes=[MultiPartParser])
+    def images(self, request: Request, case_id: UUID) -> Response:
+        """Add pictures, or zip archives of them, to a draft; each file has a fate of its own."""
+        case = self.get_object()
+        sent = requests.UploadSerializer(data={"file": request.FILES.getlist("file")})
+        sent.is_valid(raise_exception=True)
+        fates = list(uploads.take(case, self.reader, sent.validated_data["file"]))
+        return self._answer(
+            answers.UploadedSerializer, {"files": fates, "images": case.images.count()}
+        )
+
+    @extend_schema(responses={204: None} | OF_A_VERB)
+    @action(detail=True, methods=["delete"], url_path="images/<uuid:image_id>")
+    def image(self, request: Request, case_id: UUID, image_id: UUID) -> Response:
+        """Take an image out of a draft again."""
+        try:
+            workflow.remove_image(self.get_object(), self.reader, image_id)
+        except CellImage.DoesNotExist as error:
+            raise NotFound("This image is not in the case.") from error
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=None, responses={200: answers.CaseSerializer} | OF_A_VERB)
+    @action(detail=True, methods=["post"])
+    def submit(self, request: Request, case_id: UUID) -> Response:
+        """Hand a draft with its images to the workers."""
+        workflow.submit(self.get_object(), self.reader, registry.current())
+        return self._told(case_id)
+
+    @extend_schema(request=None, responses={200: answers.CaseSerializer} | OF_A_VERB)
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, case_id: UUID) -> Response:
+        """Give a failed case a new run; what earlier runs answered is kept."""
+        workflow.retry(self.get_object(), self.reader, registry.current())
+        return self._told(case_id)
+
+    @extend_schema(request=None, responses={200: answers.CaseSerializer} | OF_A_VERB)
+    @action(detail=True, methods=["post"])
+    def claim(self, request: Request, case_id: UUID) -> Response:
+        """Take a case for review; only one pathologist can."""
+        workflow.claim(self.get_object(), self.reader)
+        return self._told(case_id)
+
+    @extend_schema(request=None, responses={200: answers.CaseSerializer} | OF_A_VERB)
+    @action(detail=True, methods=["post"])
+    def release(self, request: Request, case_id: UUID) -> Response:
+        """Give a claimed case back; the findings stay for when its reader claims it again."""
+        workflow.release(self.get_object(), self.reader)
+        return self._told(case_id)
+
+    @extend_schema(
+        request=requests.DecisionsSerializer,
+        responses={
+            200: answers.FindingsSerializer,
+            400: FIELDS_REFUSED,
+            409: OpenApiResponse(answers.StaleSerializer, "A newer finding stands, or no review."),
+        }
+        | OF_A_CASE,
+    )
+    @action(detail=True, methods=["post"])
+    def findings(self, request: Request, case_id: UUID) -> Response:
+        """Keep the reviewer's findings, all of them or none; the model never makes one."""
+        case = self.get_object()
+        sent = requests.DecisionsSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        decisions = sent.list_decisions()
+        standing = queries.standing_findings(case)
+        try:
+            made = workflow.decide(case, self.reader, decisions)
+        except workflow.Refused as error:
+            raise ParseError(str(error)) from error
+        except workflow.StaleFinding as error:
+            return self._stale(error, standing, decisions)
+        progress = standing.aggregate(
+            decided=Count("pk"), excluded=Count("pk", filter=~Q(exclusion=""))
+        )
+        progress["images"] = case.images.count()
+        return self._answer(answers.FindingsSerializer, {"findings": made, "progress": progress})
+
+    def _stale(
+        self,
+        error: workflow.StaleFinding,
+        standing: QuerySet[Finding],
+        decisions: Sequence[workflow.Decision],
+    ) -> Response:
+        findings = standing.filter(image_id__in=[decision.image_id for decision in decisions])
+        told = {"detail": str(error), "findings": findings.select_related("prediction")}
+        return self._answer(answers.StaleSerializer, told, status.HTTP_409_CONFLICT)
+
+    @extend_schema(
+        request=requests.SignSerializer,
+        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
+    )
+    @action(detail=True, methods=["post"])
+    def sign(self, request: Request, case_id: UUID) -> Response:
+        """Sign a case out with adequacy, interpretation and one's password, token or not (R15)."""
+        case = self.get_object()
+        sent = requests.SignSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        proof = reauthenticate(request, sent.validated_data["password"])
+        workflow.sign(case, self.reader, sent.read(), proof)
+        return self._told(case_id)
+
+    @extend_schema(responses={200: answers.TrailSerializer} | OF_A_CASE)
+    @action(detail=True, filterset_class=None, pagination_class=None)
+    def trail(self, request: Request, case_id: UUID) -> Response:
+        """Everything that happened to the case, oldest first."""
+        events = self.get_object().events.select_related("actor").order_by("pk")
+        return self._answer(answers.TrailSerializer, {"events": events})
+
+    def _told(self, case_id: UUID, code: int = status.HTTP_200_OK) -> Response:
+        """The case as it is now, whole."""
+        runs = Prefetch("runs", Run.objects.select_related("model_version"))
+        case = get_object_or_404(self.get_queryset().prefetch_related("images", runs), pk=case_id)
+        return self._answer(answers.CaseSerializer, case, code)
+
+    def _answer(
+        self,
+        serializer: type[Any],
+        told: object,
+        code: int = status.HTTP_200_OK,
+    ) -> Response:
+        return Response(serializer(told, context=self.get_serializer_context()).data, code)
+
+
+class ModelView(PrivateView):
+    """The model that answers new runs."""
+
+    @extend_schema(
+        responses={
+            200: answers.ModelVersionSerializer,
+            409: OpenApiResponse(answers.RefusalSerializer, "No model is registered."),
+        }
+        | {401: NOT_ALLOWED[401]}
+    )
+    def get(self, request: Request) -> Response:
+        """The current model version: labels, preprocessing and measured figures."""
+        return Response(answers.ModelVersionSerializer(registry.current()).data)
