@@ -92,9 +92,11 @@ def _asks_to_log_in(response: HttpResponse) -> bool:
 def _way_to_log_in(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """Lead back to the page that the person was on, in a form that the asker can follow."""
     fetched = request.headers.get("HX-Request") == "true"
-    if _is_background(request) and not fetched:
+    # To a script that would follow a redirect the log-in page looks like success.
+    by_script = _is_background(request) or request.headers.get("Sec-Fetch-Dest") == "empty"
+    if by_script and not fetched:
         return HttpResponse("You are logged off: log in again.", status=401)
-    if request.method == "GET" and not fetched:
+    if request.method in ("GET", "HEAD") and not fetched:
         return response
     # A fragment or a posted form is no page to come back to; the page that sent it is.
     page = request.headers.get("HX-Current-URL") or request.headers.get("Referer") or ""

@@ -95,10 +95,11 @@ def test_a_session_that_only_polls_from_the_start_still_ends(client):
     assert LAST_ACTIVITY in client.session
 
 
-def test_requests_in_the_background_are_refused_after_the_idle_time(client, person):
+@pytest.mark.parametrize("headers", [{"X-Background": "true"}, {"Sec-Fetch-Dest": "empty"}])
+def test_scripts_are_refused_after_the_idle_time(client, person, headers):
     last_activity(client, 15)
 
-    answer = client.get("/profile/", headers={"X-Background": "true"})
+    answer = client.get("/profile/", headers=headers)
 
     assert answer.status_code == 401
     assert "_auth_user_id" not in client.session
