@@ -9,10 +9,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from cases import permissions, uploads, workflow
+from cases import permissions, uploads, wording, workflow
 from cases.forms import AccessionForm, initial_of
 from cases.models import CellImage
 from cases.views.found import attempt, find_case, may, reader
+from cases.views.worklist import frame
 from inference import registry
 
 
@@ -51,7 +52,8 @@ def case_revise(request: HttpRequest, case_id: UUID) -> HttpResponse:
             return redirect("case-detail", case.pk)
         except ValidationError as error:
             form.refuse(error)
-    return render(request, "cases/accession.html", {"section": "cases", "form": form, "case": case})
+    context = frame(request, case) | {"here": "revise", "form": form}
+    return render(request, "cases/accession.html", context)
 
 
 @require_POST
@@ -59,14 +61,33 @@ def case_revise(request: HttpRequest, case_id: UUID) -> HttpResponse:
 def case_upload(request: HttpRequest, case_id: UUID) -> HttpResponse:
     """Take files from the form, for browsers without JavaScript; the page's script uses the API."""
     case = find_case(request, case_id)
-    fates = list(uploads.take(case, reader(request), request.FILES.getlist("file")))
+    files = request.FILES.getlist("file")
+    fates: list[uploads.Fate] = []
+    if attempt(request, lambda: fates.extend(uploads.take(case, reader(request), files))) or fates:
+        _tell(request, fates)
+    return redirect("case-detail", case.pk)
+
+
+SHOWN_NAMES = 20  # of the files that share a fate; more would bury the page
+
+
+def _tell(request: HttpRequest, fates: list[uploads.Fate]) -> None:
+    """Say what became of the files: how many were stored, and for each reason which were not."""
+    if not fates:
+        messages.info(request, "No file was chosen, so nothing was uploaded.")
     stored = sum(fate.fate == uploads.STORED for fate in fates)
     if stored:
-        messages.success(request, f"{stored} stored.")
+        messages.success(request, f"{wording.count(stored, 'image')} stored.")
+    by_reason: dict[str, list[str]] = {}
     for fate in fates:
-        if fate.fate != uploads.STORED:
-            messages.warning(request, f"{fate.name}: {fate.reason}")
-    return redirect("case-detail", case.pk)
+        if fate.fate == uploads.KNOWN:
+            by_reason.setdefault("Already in this case.", []).append(fate.name)
+        elif fate.fate == uploads.REFUSED:
+            by_reason.setdefault(fate.reason, []).append(fate.name)
+    for reason, names in by_reason.items():
+        more = len(names) - SHOWN_NAMES
+        listed = ", ".join(names[:SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
+        messages.warning(request, f"{listed}: {reason}")
 
 
 @require_POST

@@ -3,12 +3,14 @@
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
+from django_htmx.http import HttpResponseClientRefresh
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
-from cases import bethesda, permissions, queries
+from cases import bethesda, intake, permissions, queries, reading, wording
 from cases.models import Case
 from cases.paging import CaseCursor
 from cases.views.found import find_case, may, reader
@@ -23,7 +25,10 @@ def worklist(request: HttpRequest) -> HttpResponse:
     search = request.GET.get("search", "").strip()
     state = request.GET.get("state", "" if search else "open")
     cursor = CaseCursor()
-    cases = cursor.paginate_queryset(queries.worklist(user, state, search), Request(request))
+    try:
+        cases = cursor.paginate_queryset(queries.worklist(user, state, search), Request(request))
+    except NotFound as error:
+        raise Http404("This page of the worklist is not there: begin at its first.") from error
     context = {
         "section": "cases",
         "tiles": queries.tiles(user),
@@ -43,28 +48,48 @@ def worklist(request: HttpRequest) -> HttpResponse:
 def case_detail(request: HttpRequest, case_id: UUID) -> HttpResponse:
     """A draft to fill, a classification to watch, or a gallery to read."""
     case = find_case(request, case_id)
+    if _has_moved_on(request, case):
+        return HttpResponseClientRefresh()
     context = frame(request, case)
     if case.status == Case.Status.DRAFT:
-        return render(request, "cases/draft.html", context | {"images": case.images.all()})
+        return _draft(request, case, context)
     if case.status in (Case.Status.QUEUED, Case.Status.CLASSIFYING, Case.Status.FAILED):
         return _classification(request, case, context)
     cells = queries.gallery(case)
     context |= {
         "cells": cells,
         "cell_classes": list(CellClass),
-        "decided": sum(cell.finding is not None for cell in cells),
-        "excluded": sum(bool(cell.finding and cell.finding.exclusion) for cell in cells),
+        "exclusions": reading.EXCLUSIONS,
+        "tally": reading.tally(cells),
     }
     return render(request, "cases/gallery.html", context)
 
 
+def _has_moved_on(request: HttpRequest, case: Case) -> bool:
+    """Whether a poll asks about a state that the case has left: the whole page is another then."""
+    seen = request.GET.get("seen", case.status)
+    return bool(getattr(request, "htmx", False)) and seen != case.status
+
+
+def _draft(request: HttpRequest, case: Case, context: dict[str, object]) -> HttpResponse:
+    limits = intake.limits()
+    context |= {
+        "images": case.images.all(),
+        "limits": limits,
+        "megabytes": limits.max_bytes / intake.MEGABYTE,
+    }
+    return render(request, "cases/draft.html", context)
+
+
 def _classification(request: HttpRequest, case: Case, context: dict[str, object]) -> HttpResponse:
     """The progress of a run. The page polls the part and is told to reload once there is more."""
+    progress = queries.progress(case)
     context |= {
-        "progress": queries.progress(case),
+        "progress": progress,
+        "settled": progress.answered + progress.failed,
         "run": case.runs.order_by("-queued_at").first(),
     }
-    part = "#progress" if request.htmx else ""
+    part = "#progress" if getattr(request, "htmx", False) else ""
     return render(request, f"cases/classification.html{part}", context)
 
 
@@ -86,4 +111,6 @@ def case_trail(request: HttpRequest, case_id: UUID) -> HttpResponse:
     """Everything that happened to the case, oldest first."""
     case = find_case(request, case_id)
     events = case.events.select_related("actor").order_by("pk")
-    return render(request, "cases/trail.html", frame(request, case) | {"events": events})
+    names = {str(image.pk): image.name for image in case.images.all()}
+    context = frame(request, case) | {"here": "trail", "entries": wording.trail(events, names)}
+    return render(request, "cases/trail.html", context)

@@ -1,0 +1,10 @@
+"""The words of `cases.wording` as template filters."""
+
+from django import template
+
+from cases import wording
+
+register = template.Library()
+register.filter("due_in_words", wording.due)
+register.filter("attempt_in_words", wording.attempt)
+register.filter("held_in_words", wording.held)

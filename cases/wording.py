@@ -1,0 +1,230 @@
+"""Cases in plain words: when one is due, and what happened to it."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from django.utils import timezone
+
+from cases import bethesda, clock
+from cases.models import AuditEvent, Case
+
+_MINUTE, _HOUR, _DAY = 60, 60 * 60, 24 * 60 * 60
+
+
+def count(number: int, one: str) -> str:
+    """Like "1 cell image" and "2 cell images"."""
+    return f"{number:,} {one if number == 1 else f'{one}s'}"
+
+
+def duration(span: timedelta) -> str:
+    """A stretch of time, rounded to the one unit that matters."""
+    seconds = span.total_seconds()
+    if seconds < _MINUTE:
+        return "less than a minute"
+    if (minutes := round(seconds / _MINUTE)) * _MINUTE < _HOUR:
+        return count(minutes, "minute")
+    if (hours := round(seconds / _HOUR)) * _HOUR < 2 * _DAY:
+        return count(hours, "hour")
+    return count(round(seconds / _DAY), "day")
+
+
+def due(case: Case) -> str:
+    """When the case is due, or when it was signed."""
+    if case.signed_at:
+        signed = timezone.localtime(case.signed_at)
+        return f"Signed {signed.day} {signed:%b %Y}"
+    left = case.due_at - clock.now()
+    return f"Overdue by {duration(-left)}" if left < timedelta() else f"Due in {duration(left)}"
+
+
+def held(case: Case) -> str:
+    """In whose hands the case is."""
+    states = Case.Status
+    if case.status in (states.DRAFT, states.FAILED):
+        return case.accessioned_by.name
+    if case.reviewer and case.status in (states.REVIEWING, states.SIGNED):
+        return case.reviewer.name
+    return "any pathologist" if case.status == states.AWAITING_REVIEW else "the workers"
+
+
+def attempt(number: int) -> str:
+    """Which try of the workers this is; empty for the first, which nobody need mention."""
+    return {1: "", 2: "Second attempt", 3: "Third attempt"}.get(number, f"Attempt {number}")
+
+
+# ── The trail ────────────────────────────────────────────────────────────────────────────────────
+
+Names = Mapping[str, str]  # the names of a case's images by their ids
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the trail: an event, or several of a kind in a row by the same person."""
+
+    sentence: str
+    actor: str
+    at: datetime
+    until: datetime
+    parts: Sequence[tuple[datetime, str]] = ()
+
+
+def trail(events: Iterable[AuditEvent], names: Names) -> list[Entry]:
+    """The events in their order; uploads and findings in a row are one entry with its parts."""
+    entries: list[Entry] = []
+    for (action, _), group in groupby(events, key=lambda one: (one.action, one.actor_id)):
+        row = list(group)
+        if len(row) > 1 and action in _IN_A_ROW:
+            parts = [(one.at, event(one, names)) for one in row]
+            sentence = _IN_A_ROW[action](row)
+            entries.append(Entry(sentence, _actor(row[0]), row[0].at, row[-1].at, parts))
+        else:
+            entries += [Entry(event(one, names), _actor(one), one.at, one.at) for one in row]
+    return entries
+
+
+def event(event: AuditEvent, names: Names) -> str:
+    """What happened, as a sentence; who and when stand beside it."""
+    say = _SENTENCES.get(event.action)
+    return say(event.detail, names) if say else f"{event.action.replace('_', ' ').capitalize()}."
+
+
+def _actor(event: AuditEvent) -> str:
+    return event.actor.name if event.actor else "The system"
+
+
+Detail = Mapping[str, Any]
+
+
+def _accession(detail: Detail, _: Names) -> str:
+    return f"Accessioned the case as {detail.get('accession_number', 'unnumbered')}."
+
+
+def _revise(detail: Detail, _: Names) -> str:
+    changes = [_change(*change) for change in detail.get("changes", {}).items()]
+    return (
+        f"Revised the case: {'; '.join(changes)}."
+        if changes
+        else "Saved the accession without a change."
+    )
+
+
+_LABELS = {
+    "accession_number": "accession number",
+    "patient": "patient id",
+    "specimen_type": "specimen",
+    "collected_on": "collection date",
+    "priority": "priority",
+}
+
+
+def _change(name: str, change: Sequence[str | None]) -> str:
+    if name not in _LABELS:  # the trail keeps a digest of the note, which says nothing to a person
+        return f"the {name.replace('_', ' ')} was changed"
+    before, after = (_value(name, value) for value in change)
+    return f"{_LABELS[name]} from {before} to {after}"
+
+
+def _value(name: str, value: str | None) -> str:
+    if name == "specimen_type" and value in bethesda.SpecimenType.values:
+        return bethesda.SpecimenType(value).label.lower()
+    return value or "none"
+
+
+def _add_image(detail: Detail, names: Names) -> str:
+    return f"Added {names.get(detail.get('image', ''), 'an image that was removed later')}."
+
+
+def _remove_image(detail: Detail, _: Names) -> str:
+    return f"Removed the image {_short(detail)}."
+
+
+def _short(detail: Detail) -> str:
+    return f"{str(detail.get('digest', ''))[:12]}…"
+
+
+def _submit(detail: Detail, _: Names) -> str:
+    return f"Submitted the case with {count(detail.get('images', 0), 'cell image')}."
+
+
+def _begin(detail: Detail, _: Names) -> str:
+    words = attempt(detail.get("attempt", 1)).lower()
+    return f"Began to classify{f', {words}' if words else ''}."
+
+
+def _record(detail: Detail, _: Names) -> str:
+    unread = detail.get("failures", 0)
+    rest = f"; {count(unread, 'image')} could not be read" if unread else ""
+    return f"Finished classifying{rest}. The case waits for a pathologist."
+
+
+def _fail(detail: Detail, _: Names) -> str:
+    return f"Gave up classifying: {detail.get('reason', 'no reason was kept')}"
+
+
+def _requeue(detail: Detail, _: Names) -> str:
+    words = (attempt(detail.get("attempt", 1)) or "First attempt").lower()
+    return f"Took the case back from a worker that vanished ({words})."
+
+
+def _release(detail: Detail, _: Names) -> str:
+    if "held_by" in detail:
+        return "Released the case of a colleague who has left; the findings are kept."
+    return "Released the case; the findings are kept."
+
+
+def _decide(detail: Detail, names: Names) -> str:
+    decisions = detail.get("decisions", [])
+    if len(decisions) != 1:
+        return _decided(decisions)
+    [(image, said)] = decisions
+    name = names.get(image, "a cell")
+    if not said:
+        return f"Withdrew the finding for {name}."
+    if said.startswith(_EXCLUDED):
+        return f"Excluded {name}: {said.removeprefix(_EXCLUDED)}."
+    return f"Called {name} {said}."
+
+
+_EXCLUDED = "excluded: "
+
+
+def _decided(decisions: Sequence[Sequence[str]]) -> str:
+    kinds = Counter(
+        "excluded" if said.startswith(_EXCLUDED) else said or "withdrawn" for _, said in decisions
+    )
+    each = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common())
+    return f"Made {count(len(decisions), 'decision')} on cells{f': {each}' if each else ''}."
+
+
+def _sign(detail: Detail, _: Names) -> str:
+    codes = detail.get("read", {}).get("interpretations", [])
+    terms = [bethesda.INTERPRETATIONS[code] for code in codes if code in bethesda.INTERPRETATIONS]
+    what = f": {'; '.join(term.label for term in terms)}" if terms else ""
+    return f"Signed the case{what}. Report digest {_short(detail)}."
+
+
+_SENTENCES: dict[str, Callable[[Detail, Names], str]] = {
+    "accession": _accession,
+    "revise": _revise,
+    "add_image": _add_image,
+    "remove_image": _remove_image,
+    "submit": _submit,
+    "begin": _begin,
+    "record": _record,
+    "fail": _fail,
+    "requeue": _requeue,
+    "retry": lambda *_: "Sent the case to the workers again; earlier answers are kept.",
+    "claim": lambda *_: "Claimed the case for review.",
+    "release": _release,
+    "decide": _decide,
+    "sign": _sign,
+}
+_IN_A_ROW: dict[str, Callable[[Sequence[AuditEvent]], str]] = {
+    "add_image": lambda row: f"Added {count(len(row), 'cell image')}.",
+    "remove_image": lambda row: f"Removed {count(len(row), 'cell image')}.",
+    "decide": lambda row: _decided([one for event in row for one in event.detail["decisions"]]),
+}
