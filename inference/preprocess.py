@@ -63,9 +63,11 @@ def preprocess(source: Source) -> NDArray[np.uint8]:
         raise UnreadableImage("The file is empty.")
     try:
         # Pillow warns of odd metadata, which is not ours to judge, and of sizes, which we check
-        with warnings.catch_warnings(action="ignore"):
-            with Image.open(BytesIO(content), formats=FORMATS) as image:
-                return _pixels(image)
+        with (
+            warnings.catch_warnings(action="ignore"),
+            Image.open(BytesIO(content), formats=FORMATS) as image,
+        ):
+            return _pixels(image)
     except UnidentifiedImageError as error:
         known = ", ".join(FORMATS)
         raise UnreadableImage(f"The file is not an image of a known kind ({known}).") from error
