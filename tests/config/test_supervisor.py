@@ -245,7 +245,7 @@ class Demo:
             )
 
     def wait_until_ready(self):
-        wait_until(lambda: self.process.poll() is not None or "Stop: Ctrl-C" in self.said(), 180)
+        wait_until(lambda: self.process.poll() is not None or "Stop: Ctrl-C" in self.said(), 400)
         assert self.process.poll() is None, self.said()
 
     def said(self):
@@ -295,5 +295,5 @@ def test_the_demo_runs_recovers_keeps_its_data_and_leaves_no_child_behind(state)
         assert demo.said().endswith("Stopped.\n")
         assert not still_running(children)
     finally:
-        demo.process.kill()
+        demo.process.terminate()
         demo.process.wait()
