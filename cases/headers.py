@@ -189,7 +189,8 @@ def _jpeg(content: bytes) -> Header:
     if not frame or not 0 < scans <= MAX_SCANS:
         raise RefusedFile(DAMAGED)
     # The decoder paints what is missing before the end marker grey and says nothing. Without the
-    # marker it has to ask for more, and a picture that lacks its last rows is found out.
+    # marker it has to ask for more, and a picture that lacks its last rows is found out. Of several
+    # passes it reads all before it paints, and needs the marker to know the last.
     ending = DECODER_LOOKAHEAD if frame in _JPEG_SEQUENTIAL and scans == 1 else b"\xff\xd9"
     return Header(PictureFormat.JPEG, *size, b"".join([*kept, ending]), orientation=orientation)
 

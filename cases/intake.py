@@ -201,7 +201,7 @@ def _decode(header: Header) -> Image.Image:
         _PLUGINS[header.format](BytesIO(header.decodable)) as image,
     ):
         if sorted(image.size) != sorted((header.width, header.height)):
-            raise RefusedFile(headers.DAMAGED)  # the decoder was told another size than we were
+            raise RefusedFile("The picture states two different sizes.")
         image.load()
         rgb = _rgb(image)
     if header.orientation in _UPRIGHT:
@@ -261,22 +261,17 @@ def _screen_colours(image: Image.Image, profile: bytes | None) -> Image.Image:
     """The picture in sRGB, by its embedded profile where that one is sound and fits."""
     if image.mode == "1":
         image = image.convert("L")
-    if profile and image.mode in _PROFILED:
+    if profile and image.mode in ("L", "RGB", "CMYK"):
         try:
             source = ImageCms.ImageCmsProfile(BytesIO(profile))
-            space = source.profile.xcolor_space.strip()
-            described = source.profile.profile_description or ""
-            if space == _PROFILED[image.mode] and not described.startswith("sRGB"):
+            if not (source.profile.profile_description or "").startswith("sRGB"):
                 target = ImageCms.createProfile("sRGB")
                 converted = ImageCms.profileToProfile(image, source, target, outputMode="RGB")
                 if converted is not None:
                     return converted
         except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-            pass  # a broken profile is as none
+            pass  # a broken profile, or one of other colours than the picture's, is as none
     return image.convert("RGB")
-
-
-_PROFILED = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 
 
 # --- Encoding

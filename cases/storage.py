@@ -24,7 +24,7 @@ from django.utils import timezone
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _FULL = {errno.ENOSPC, errno.EDQUOT}
-_UNFINISHED = "unfinished"  # a folder beside those of two digits, which a sweep does not look into
+_UNFINISHED = "unfinished"  # a folder beside those of two digits
 
 
 class MissingImage(Exception):
@@ -105,8 +105,6 @@ def stored_digests(laboratory_id: UUID | int) -> Iterator[StoredImage]:
     """
     now = timezone.now()
     for shelf in _listed(_folder(laboratory_id))[0]:
-        if shelf == _UNFINISHED:
-            continue
         newest: dict[str, timedelta] = {}
         for name in _listed(f"{_folder(laboratory_id)}/{shelf}")[1]:
             digest = name.partition(".")[0]

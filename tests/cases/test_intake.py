@@ -431,11 +431,18 @@ def test_a_jpeg_that_lacks_its_last_rows_is_refused_though_it_has_an_end(kind, l
     assert refusal(content) == CUT_OFF
 
 
-def test_a_changed_byte_in_a_png_is_noticed():
+@pytest.mark.parametrize("place", [-13, 60, 2000])  # a checksum, and what it is of
+def test_a_changed_byte_in_a_png_is_noticed(place):
     content = bytearray(FILES["PNG"])
-    content[len(content) // 2] ^= 1
+    content[place] ^= 1
 
     assert refusal(bytes(content)) == DAMAGED
+
+
+def test_a_webp_that_lacks_a_whole_part_is_cut_off():
+    content = encoded(picture(), "WEBP", exif=Image.Exif(), xmp=b"<x/>")
+
+    assert refusal(content[: content.index(b"XMP ", 40)]) == CUT_OFF
 
 
 @pytest.mark.parametrize(
@@ -529,6 +536,13 @@ def test_a_tiff_in_absurd_pieces_is_refused(fields, sentence):
     assert refusal(content) == sentence
 
 
+def test_a_tiff_with_thousands_of_fields_is_refused():
+    fields = [(40_000 + number, 3, 1, 0) for number in range(2000)]
+    content = tiff(16, 16, bytes(256), bits=[8], photometric=1, extra=fields)
+
+    assert refusal(content) == DAMAGED
+
+
 def test_a_tiff_whose_pages_run_in_a_circle_is_read_once():
     content = bytearray(tiff(16, 16, bytes(256), bits=[8], photometric=1))
     start = 8 + 256
@@ -563,13 +577,13 @@ def test_a_compressed_bmp_is_refused_by_its_kind():
 
 
 def test_a_decoder_that_sees_another_size_than_the_header_is_not_believed():
-    content = bytearray(FILES["WebP"])
-    canvas = struct.pack("<I", 47)[:3] + struct.pack("<I", 39)[:3]
-    lying = b"VP8X" + struct.pack("<I", 10) + bytes(4) + canvas[:3] + canvas[3:]
-    small = encoded(Image.new("RGB", (16, 16)), "WEBP")[12:]
-    content = b"RIFF" + struct.pack("<I", 4 + len(lying) + len(small)) + b"WEBP" + lying + small
+    content = FILES["JPEG"]
+    frame = content[content.index(b"\xff\xc0") :][:19]
+    smaller = frame[:5] + struct.pack(">HH", 16, 16) + frame[9:]
 
-    assert refusal(content) == DAMAGED
+    assert refusal(content[:-2] + smaller + content[-2:]) == (
+        "The picture states two different sizes."
+    )
 
 
 @pytest.mark.parametrize("kind", FILES)
