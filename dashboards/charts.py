@@ -6,6 +6,7 @@ the light and the dark page. Every mark also has its words: colour is never the 
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from math import ceil
 from typing import Any, TypedDict
 
 from cases.models import Case
@@ -20,7 +21,8 @@ from dashboards.statistics import (
 from inference.labels import CellClass
 
 BAR_HEIGHT = 36  # pixels, the space to the next bar included
-LONGEST_LABELLED = 14  # weeks; with more, Plotly chooses which of them the axis names
+NAMED_WEEKS = 12  # at most so many labels on the axis, however long the period
+FEW = 5  # up to so many, counts have a tick each (no fractions) and weeks lie flat (room)
 
 
 class Figure(TypedDict):
@@ -59,13 +61,25 @@ def _bars(labels: list[str], counts: list[int], title: str) -> Figure:
     return {"data": [bar], "layout": _lying_down(title, len(labels), max(counts, default=0))}
 
 
-def _lying_down(title: str, bars: int, longest: int) -> dict[str, Any]:
-    """The layout of bars from left to right: the first on top, room for the numbers at the end."""
+def _lying_down(title: str, bars: int, longest: int, *, room: float = 0.2) -> dict[str, Any]:
+    """The layout of bars from left to right: the first on top, room for the words at the end."""
+    xaxis = {"title": {"text": title}, "range": [0, longest * (1 + room) or 1], "tickformat": "d"}
     return {
         "height": 80 + BAR_HEIGHT * bars,
         "showlegend": False,
-        "xaxis": {"title": {"text": title}, "range": [0, longest * 1.25 or 1], "tickformat": "d"},
-        "yaxis": {"autorange": "reversed", "automargin": True, "type": "category"},
+        "xaxis": xaxis | ({"dtick": 1} if longest <= FEW else {}),
+        "yaxis": {"autorange": "reversed", "type": "category", "ticklabelstandoff": 6},
+    }
+
+
+def _class_names() -> dict[str, Any]:
+    """What makes an axis name the classes, the longest in two lines: a phone is narrow."""
+    names = [cell_class.value for cell_class in CellClass]
+    return {
+        "type": "category",
+        "tickmode": "array",
+        "tickvals": names,
+        "ticktext": [name.replace("-", "-<br>") for name in names],
     }
 
 
@@ -88,7 +102,8 @@ def cells(rows: Sequence[ClassCount]) -> Figure:
         }
 
     predicted, found = [row.predicted for row in rows], [row.found for row in rows]
-    layout = _lying_down("Cells", 2 * len(rows), max(predicted + found, default=0))
+    layout = _lying_down("Cells", 2 * len(rows), max(predicted + found, default=0), room=0.45)
+    layout["yaxis"] |= _class_names()
     return {
         "data": [trace("Model", predicted, "var(--surface)"), trace("Reader", found, colours)],
         "layout": layout | {"barmode": "group", "bargap": 0.25, "bargroupgap": 0.05},
@@ -108,19 +123,14 @@ def turnaround(rows: Sequence[TurnaroundWeek], targets: Sequence[Target]) -> Fig
             _line(weeks, medians, priority, "median", dash="solid", symbol="circle"),
             _line(weeks, ninetieths, priority, "90th percentile", dash="dot", symbol="triangle-up"),
         ]
-    xaxis: dict[str, Any] = {"type": "date", "tickformat": "%-d %b\n%Y", "tickangle": 0}
-    if weeks:
-        margin = timedelta(days=4)
-        xaxis["range"] = [(weeks[0] - margin).isoformat(), (weeks[-1] + margin).isoformat()]
-        if len(weeks) <= LONGEST_LABELLED:
-            xaxis |= {"tickmode": "array", "tickvals": [week.isoformat() for week in weeks]}
+    highest = max([*(row.ninetieth_hours for row in rows), *(target.hours for target in targets)])
     return {
         "data": data,
         "layout": {
-            "height": 380,
-            "xaxis": xaxis | {"title": {"text": "Week beginning"}},
-            "yaxis": {"title": {"text": "Hours"}, "rangemode": "tozero"},
-            "legend": {"orientation": "h", "y": -0.3},
+            "height": 400,
+            "xaxis": {"title": {"text": "Week beginning"}} | _week_names(weeks),
+            "yaxis": {"title": {"text": "Hours", "standoff": 8}, "range": [0, highest * 1.1]},
+            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
             "shapes": [_target_line(target) for target in targets],
         },
     }
@@ -132,6 +142,23 @@ def _every_week(weeks: Sequence[date]) -> list[date]:
         return []
     first, last = min(weeks), max(weeks)
     return [first + timedelta(weeks=n) for n in range((last - first).days // 7 + 1)]
+
+
+def _week_names(weeks: Sequence[date]) -> dict[str, Any]:
+    """What makes an axis name these weeks, or every so many where there is no room for all."""
+    if not weeks:
+        return {"type": "date"}
+    margin = timedelta(days=4)
+    named = weeks[:: ceil(len(weeks) / NAMED_WEEKS)]
+    year = "" if weeks[0].year == weeks[-1].year else " %Y"
+    return {
+        "type": "date",
+        "range": [(weeks[0] - margin).isoformat(), (weeks[-1] + margin).isoformat()],
+        "tickmode": "array",
+        "tickangle": 0 if len(named) <= FEW else -40,
+        "tickvals": [week.isoformat() for week in named],
+        "ticktext": [f"{week.day} {week:%b{year}}" for week in named],
+    }
 
 
 def _line(  # noqa: PLR0913 -- each is a feature of the line, named at the call
@@ -160,24 +187,21 @@ def _target_line(target: Target) -> dict[str, Any]:
     colour = f"var(--priority-{target.priority.value})"
     return {
         "type": "line",
+        "name": f"{target.priority.label}, target: {target.hours} h",
+        "showlegend": True,
         "xref": "paper",
         "x0": 0,
         "x1": 1,
         "y0": target.hours,
         "y1": target.hours,
-        "line": {"color": colour, "dash": "dash", "width": 1},
-        "label": {
-            "text": f"Target, {target.priority.label.lower()}: {target.hours} h",
-            "textposition": "start",
-            "yanchor": "bottom",
-            "font": {"color": colour},
-        },
+        "line": {"color": colour, "dash": "longdash", "width": 1.5},
     }
 
 
 def agreement(found: Agreement) -> Figure:
     """The matrix of reader and model: counts in words, the share of the reader's row as shade."""
     names = [cell_class.value for cell_class in CellClass]
+    axis = _class_names() | {"showgrid": False, "zeroline": False, "ticklabelstandoff": 4}
     shares = [[count / (sum(row) or 1) for count in row] for row in found.counts]
     return {
         "data": [
@@ -190,6 +214,7 @@ def agreement(found: Agreement) -> Figure:
                 "zmax": 1,
                 "text": [list(row) for row in found.counts],
                 "texttemplate": "%{text}",
+                "textfont": {"color": "var(--ink)"},
                 "hovertemplate": "Reader: %{y}<br>Model: %{x}<br>%{text} cells, "
                 "%{z:.0%} of the reader's<extra></extra>",
                 "colorscale": [[0, "var(--shade-none)"], [1, "var(--shade-full)"]],
@@ -200,12 +225,7 @@ def agreement(found: Agreement) -> Figure:
         ],
         "layout": {
             "height": 420,
-            "xaxis": {"title": {"text": "Model"}, "type": "category", "automargin": True},
-            "yaxis": {
-                "title": {"text": "Reader"},
-                "type": "category",
-                "automargin": True,
-                "autorange": "reversed",
-            },
+            "xaxis": axis | {"title": {"text": "Model"}, "tickangle": -40},
+            "yaxis": axis | {"title": {"text": "Reader", "standoff": 8}, "autorange": "reversed"},
         },
     }

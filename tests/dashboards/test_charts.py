@@ -93,26 +93,45 @@ def test_turnaround_has_two_lines_a_priority_and_leaves_a_gap_for_a_week_without
     ]
 
 
-def test_each_target_is_a_line_with_its_words():
-    shapes = charts.turnaround(WEEKS, TARGETS)["layout"]["shapes"]
+def test_each_target_is_a_line_with_its_words_and_none_lies_above_the_axis():
+    layout = charts.turnaround(WEEKS, [Target(ROUTINE, 500), Target(URGENT, 20)])["layout"]
 
-    assert [(s["y0"], s["y1"], s["label"]["text"]) for s in shapes] == [
-        (100, 100, "Target, routine: 100 h"),
-        (20, 20, "Target, urgent: 20 h"),
+    assert [(shape["y0"], shape["y1"], shape["name"]) for shape in layout["shapes"]] == [
+        (500, 500, "Routine, target: 500 h"),
+        (20, 20, "Urgent, target: 20 h"),
     ]
+    assert layout["yaxis"]["range"][1] > 500
 
 
-def test_the_axis_names_each_of_a_few_weeks_and_leaves_many_to_plotly():
-    many = [
+@pytest.mark.parametrize(("weeks", "named"), [(1, 1), (12, 12), (13, 7), (52, 11)])
+def test_the_axis_names_a_dozen_weeks_at_most(weeks, named):
+    rows = [
         TurnaroundWeek(date(2026, 1, 5) + timedelta(weeks=n), ROUTINE, 1, 1, HOUR, HOUR)
-        for n in range(15)
+        for n in range(weeks)
     ]
 
-    few = charts.turnaround(many[:14], TARGETS)["layout"]["xaxis"]
-    enough = charts.turnaround(many, TARGETS)["layout"]["xaxis"]
+    axis = charts.turnaround(rows, TARGETS)["layout"]["xaxis"]
 
-    assert len(few["tickvals"]) == 14
-    assert "tickvals" not in enough
+    assert len(axis["tickvals"]) == named
+    assert (axis["tickvals"][0], axis["ticktext"][0]) == ("2026-01-05", "5 Jan")
+
+
+def test_weeks_of_two_years_are_named_with_their_year():
+    rows = [
+        TurnaroundWeek(monday, ROUTINE, 1, 1, HOUR, HOUR)
+        for monday in (date(2025, 12, 29), date(2026, 1, 5))
+    ]
+
+    axis = charts.turnaround(rows, TARGETS)["layout"]["xaxis"]
+
+    assert axis["ticktext"] == ["29 Dec 2025", "5 Jan 2026"]
+
+
+def test_small_counts_have_a_tick_each():
+    few = charts.states([StateCount("draft", "Draft", 5)])["layout"]["xaxis"]
+    many = charts.states([StateCount("draft", "Draft", 6)])["layout"]["xaxis"]
+
+    assert (few.get("dtick"), many.get("dtick")) == (1, None)
 
 
 def test_the_matrix_shows_counts_and_shades_by_the_reader_s_row():
