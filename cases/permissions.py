@@ -4,21 +4,30 @@ They speak of role, laboratory and holder; whether the case is in the right stat
 business.
 """
 
-from accounts.models import Role, User
+from accounts.models import User
+from accounts.permissions import can_see_patient_identity, is_cytotechnologist, is_pathologist
 from cases.models import Case
+
+__all__ = [
+    "can_accession",
+    "can_claim",
+    "can_decide",
+    "can_prepare",
+    "can_release",
+    "can_retry",
+    "can_review",
+    "can_see",
+    "can_see_patient_identity",
+    "can_sign",
+]
 
 
 def can_see(user: User, case: Case) -> bool:
     return user.is_active and user.laboratory_id == case.laboratory_id
 
 
-def can_see_patient_identity(user: User) -> bool:
-    """Name and birth date are for those who read the case, not for those who keep the accounts."""
-    return user.is_active and user.role in (Role.CYTOTECHNOLOGIST, Role.PATHOLOGIST)
-
-
 def can_accession(user: User) -> bool:
-    return user.is_active and user.role == Role.CYTOTECHNOLOGIST
+    return is_cytotechnologist(user)
 
 
 def can_prepare(user: User, case: Case) -> bool:
@@ -32,7 +41,7 @@ def can_retry(user: User, case: Case) -> bool:
 
 
 def can_review(user: User) -> bool:
-    return user.is_active and user.role == Role.PATHOLOGIST
+    return is_pathologist(user)
 
 
 def can_claim(user: User, case: Case) -> bool:

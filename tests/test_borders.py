@@ -1,0 +1,248 @@
+"""Every address of the site and the API, asked by everyone: who gets it, who is refused, and how.
+
+A row gives the answers to an anonymous visitor, to each role of the case's laboratory, and to each
+role of another one: a status, "in" for the way to the log-in page, "to" for another redirect.
+"""
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import transaction
+from django.test import Client
+from django.urls import URLResolver, get_resolver, reverse
+
+from accounts import people as accounts_people
+from accounts.tokens import make_token
+from cases import bethesda, signature
+from cases.models import Case, Report
+from tests import make
+from tests.make_accounts import PASSWORD
+
+Status = Case.Status
+NILM = bethesda.Read(adequacy=bethesda.Adequacy.SATISFACTORY, interpretations=("NILM",))
+ROLES = ("cytotechnologist", "pathologist", "administrator")
+
+pytestmark = pytest.mark.django_db
+
+
+ACTORS = ("anonymous", *ROLES, *(f"foreign {role}" for role in ROLES))
+
+
+class World:
+    """Two laboratories, and a case, a person, an invitation and a token to ask for."""
+
+    def __init__(self, state):
+        self.laboratory = make.laboratory()
+        self.people = {role: make.user(role, laboratory=self.laboratory) for role in ROLES}
+        elsewhere = make.laboratory()
+        self.people |= {f"foreign {role}": make.user(role, laboratory=elsewhere) for role in ROLES}
+        administrator = self.people["administrator"]
+        make.model_version()
+        self.case = make.case(
+            state,
+            by=self.people["cytotechnologist"],
+            reviewer=self.people["pathologist"],
+            images=1,
+        )
+        if state == Status.SIGNED:
+            sign(self.case)
+        self.subject = make.user(laboratory=self.laboratory)
+        issued = accounts_people.invite(
+            administrator, email="new@example.org", name="New", role="pathologist"
+        )
+        token, _ = make_token(self.people["cytotechnologist"], "a program")
+        self.named = {
+            "case_id": self.case.pk,
+            "image_id": self.case.images.get().pk,
+            "slug": "parabasal",
+            "secret": issued.secret,
+            "uidb64": "MQ",
+            "token": "expired",
+        }
+        self.numbers = {
+            "invitation": issued.invitation.pk,
+            "token": token.pk,
+            "user": self.subject.pk,
+        }
+
+    def address(self, name):
+        pattern = PATTERNS[name]
+        kind = name.split("-")[0]
+        values = self.named | {"pk": self.numbers.get(kind)}
+        names = [part.split(":")[-1] for part in pattern.replace(">", "<").split("<")[1::2]]
+        return reverse(name, kwargs={key: values[key] for key in names})
+
+
+def sign(case):
+    """Sign with a report, past the verb: the states of this table are made, not reached."""
+    content = signature.canonical(
+        signature.content(case, NILM, [], signature.Signature(case.reviewer, case.signed_at))
+    )
+    Report.objects.create(
+        case=case,
+        content=content,
+        digest=signature.digest(content),
+        signed_by=case.reviewer,
+        signed_at=case.signed_at,
+    )
+
+
+DRAFT, FAILED, WAITING, READING, SIGNED = (
+    "draft",
+    "failed",
+    "awaiting_review",
+    "reviewing",
+    "signed",
+)
+EVERYONE = "200 200 200 200 200 200 200"
+MEMBERS = "in 200 200 200 200 200 200"
+ADMINISTRATORS = "in 403 403 200 403 403 200"
+THE_LABORATORY = "in 200 200 200 404 404 404"
+# name and method: the state of the case, the answers
+ANSWERS = {
+    "home GET": (DRAFT, "200 to to to to to to"),
+    "education GET": (DRAFT, EVERYONE),
+    "lesson GET": (DRAFT, EVERYONE),
+    "lesson-summary GET": (DRAFT, EVERYONE),
+    "login GET": (DRAFT, "200 to to to to to to"),
+    "login POST": (DRAFT, "200 to to to to to to"),
+    "logout POST": (DRAFT, "in in in in in in in"),
+    "invitation-accept GET": (DRAFT, EVERYONE),
+    "invitation-accept POST": (DRAFT, EVERYONE),
+    "password-change GET": (DRAFT, MEMBERS),
+    "password-change POST": (DRAFT, MEMBERS),
+    "password-reset GET": (DRAFT, EVERYONE),
+    "password-reset POST": (DRAFT, EVERYONE),
+    "password-reset-sent GET": (DRAFT, EVERYONE),
+    "password-reset-confirm GET": (DRAFT, EVERYONE),
+    "password-reset-confirm POST": (DRAFT, EVERYONE),
+    "profile GET": (DRAFT, MEMBERS),
+    "token-make POST": (DRAFT, MEMBERS),
+    "token-revoke POST": (DRAFT, "in to 404 404 404 404 404"),
+    "user-list GET": (DRAFT, ADMINISTRATORS),
+    "account-events GET": (DRAFT, ADMINISTRATORS),
+    "invitation-make POST": (DRAFT, ADMINISTRATORS),
+    "invitation-reissue POST": (DRAFT, "in 403 403 200 403 403 404"),
+    "invitation-withdraw POST": (DRAFT, "in 403 403 to 403 403 404"),
+    "user-detail GET": (DRAFT, "in 403 403 200 403 403 404"),
+    "user-role POST": (DRAFT, "in 403 403 to 403 403 404"),
+    "user-deactivate POST": (DRAFT, "in 403 403 to 403 403 404"),
+    "user-reactivate POST": (DRAFT, "in 403 403 to 403 403 404"),
+    "user-unlock POST": (DRAFT, "in 403 403 to 403 403 404"),
+    "user-reset-link POST": (DRAFT, "in 403 403 200 403 403 404"),
+    "laboratory-settings GET": (DRAFT, ADMINISTRATORS),
+    "laboratory-settings POST": (DRAFT, ADMINISTRATORS),
+    "dashboard GET": (DRAFT, MEMBERS),
+    "worklist GET": (DRAFT, MEMBERS),
+    "case-new GET": (DRAFT, "in 200 403 403 200 403 403"),
+    "case-new POST": (DRAFT, "in to 403 403 to 403 403"),
+    "case-detail GET": (DRAFT, THE_LABORATORY),
+    "case-revise GET": (DRAFT, "in 200 403 403 404 404 404"),
+    "case-revise POST": (DRAFT, "in to 403 403 404 404 404"),
+    "case-upload POST": (DRAFT, "in to 403 403 404 404 404"),
+    "case-submit POST": (DRAFT, "in to 403 403 404 404 404"),
+    "case-retry POST": (FAILED, "in to 403 403 404 404 404"),
+    "case-claim POST": (WAITING, "in 403 to 403 404 404 404"),
+    "case-release POST": (READING, "in 403 to 403 404 404 404"),
+    "case-decide POST": (READING, "in 403 to 403 404 404 404"),
+    "case-sign GET": (READING, "in 403 200 403 404 404 404"),
+    "case-sign POST": (READING, "in 403 200 403 404 404 404"),
+    "case-report GET": (SIGNED, THE_LABORATORY),
+    "case-trail GET": (DRAFT, THE_LABORATORY),
+    "cell GET": (READING, THE_LABORATORY),
+    "image-remove POST": (DRAFT, "in to 403 403 404 404 404"),
+    "image GET": (DRAFT, THE_LABORATORY),
+    "thumbnail GET": (DRAFT, THE_LABORATORY),
+    "api-schema GET": (DRAFT, EVERYONE),
+    "api-model GET": (READING, "401 200 200 200 200 200 200"),
+    "api-case-list GET": (DRAFT, "401 200 200 200 200 200 200"),
+    "api-case-list POST": (DRAFT, "401 201 403 403 201 403 403"),
+    "api-case-detail GET": (DRAFT, "401 200 200 200 404 404 404"),
+    "api-case-detail PATCH": (DRAFT, "401 200 403 403 404 404 404"),
+    "api-case-image DELETE": (DRAFT, "401 204 403 403 404 404 404"),
+    "api-case-images POST": (DRAFT, "401 200 403 403 404 404 404"),
+    "api-case-submit POST": (DRAFT, "401 200 403 403 404 404 404"),
+    "api-case-retry POST": (FAILED, "401 200 403 403 404 404 404"),
+    "api-case-claim POST": (WAITING, "401 403 200 403 404 404 404"),
+    "api-case-release POST": (READING, "401 403 200 403 404 404 404"),
+    "api-case-findings POST": (READING, "401 403 200 403 404 404 404"),
+    "api-case-sign POST": (READING, "401 403 409 403 404 404 404"),
+    "api-case-trail GET": (DRAFT, "401 200 200 200 404 404 404"),
+}
+
+
+def bodies(world):
+    """What a request says, where the answer to an empty one would hide the answer to its sender."""
+    accession = {"record_number": "P-1", "specimen_type": "LBC", "priority": "routine"}
+    decision = {"image": str(world.named["image_id"]), "cell_class": "Parabasal"}
+    picture = make.cell_picture(seed=77)
+    read = {"adequacy": "SAT", "interpretations": ["NILM"], "password": PASSWORD}
+    return {
+        "case-new POST": accession,
+        "case-revise POST": accession,
+        "case-upload POST": {"file": SimpleUploadedFile("one.png", picture)},
+        "case-decide POST": decision,
+        "user-role POST": {"role": "pathologist"},
+        "api-case-list POST": accession,
+        "api-case-detail PATCH": accession,
+        "api-case-findings POST": {"decisions": [decision]},
+        "api-case-images POST": {"file": SimpleUploadedFile("one.png", picture)},
+        "api-case-sign POST": read,
+    }
+
+
+def ask(world, name, method, actor):
+    client = Client()
+    if actor != "anonymous":
+        client.force_login(world.people[actor])
+    body = bodies(world).get(f"{name} {method}", {})
+    is_json = name.startswith("api-") and not any(hasattr(v, "read") for v in body.values())
+    kind = {"content_type": "application/json"} if is_json else {}
+    answer = getattr(client, method.lower())(world.address(name), body, **kind)
+    if answer.status_code == 302:
+        return "in" if answer.url.startswith(reverse("login")) else "to"
+    return str(answer.status_code)
+
+
+@pytest.mark.parametrize("row", ANSWERS)
+def test_everyone_gets_the_answer_of_the_table(row):
+    name, method = row.split()
+    state, expected = ANSWERS[row]
+    world = World(state)
+
+    answers = []
+    for actor in ACTORS:
+        with transaction.atomic():
+            answers.append(ask(world, name, method, actor))
+            transaction.set_rollback(True)
+
+    assert " ".join(answers) == expected
+
+
+def addresses(patterns, before=""):
+    for entry in patterns:
+        if isinstance(entry, URLResolver):
+            yield from addresses(entry.url_patterns, before + str(entry.pattern))
+        else:
+            yield entry.name, before + str(entry.pattern)
+
+
+PATTERNS = dict(addresses(get_resolver().url_patterns))
+
+
+def test_the_table_has_every_address():
+    assert {row.split()[0] for row in ANSWERS} == set(PATTERNS)
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_a_method_that_the_table_does_not_name_is_refused_to_everyone(name):
+    methods = {"GET", "POST", "PUT", "PATCH", "DELETE"}
+    if f"{name} POST" in ANSWERS:
+        methods -= {"PUT"}  # to Django's form views another word for POST
+    unnamed = {method for method in methods if f"{name} {method}" not in ANSWERS}
+    world = World(DRAFT)
+
+    answers = {
+        ask(world, name, method, actor) for method in unnamed for actor in ("anonymous", *ROLES)
+    }
+
+    assert answers <= {"401", "403", "405", "in"}
