@@ -36,7 +36,7 @@ def reauthenticate(request: HttpRequest | ApiRequest, password: str) -> Reauthen
     attempt = HttpRequest()
     attempt.method, attempt.path, attempt.META = "POST", request.path, request.META
     user = authenticate(attempt, username=email, password=password)
-    if user is None or user.pk != request.user.pk:
+    if user is None:
         raise WrongPassword(_refusal(email))
     lockout.forget(email)
     return Reauthentication(user_id=user.pk, at=timezone.now(), method="password")
