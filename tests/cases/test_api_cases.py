@@ -322,8 +322,11 @@ def signed_case(images, reviewer=None):
 
 
 @pytest.mark.parametrize("make_case", [signed_case, lambda n: make.case(images=n)])
-def test_a_case_of_three_images_costs_as_many_queries_as_a_case_of_one(make_case):
+def test_a_case_of_three_images_and_runs_costs_as_many_queries_as_a_case_of_one(make_case):
     one, three = make_case(1), make_case(3)
+    for case, runs in ((one, 1), (three, 3)):
+        for _ in range(runs):
+            make.run(case, "failed")
 
     counts = [
         count_queries(as_person(case.accessioned_by), url("case-detail", case))
