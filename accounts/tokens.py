@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
+from functools import wraps
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import TokenAuthentication, get_authorization_header
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
 PREFIX = "cytodesk_"  # lets a secret scanner recognise a token that was pasted somewhere
 USE_IS_NOTED_EVERY = timedelta(minutes=1)
+Page = Callable[..., HttpResponse]
 SCHEMES = (b"token", b"bearer")
 
 
@@ -75,6 +80,25 @@ class ApiTokenAuthentication(TokenAuthentication):
             raise AuthenticationFailed("This token is unknown, revoked or its user is not active.")
         _note_use(token)
         return token.user, token
+
+
+def token_or_login_required(page: Page) -> Page:
+    """Let a page that programs need too, such as a picture, take a token in place of a session."""
+
+    @wraps(page)
+    def answer(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        if not get_authorization_header(Request(request)):
+            return login_required(page)(request, *args, **kwargs)
+        try:
+            known = ApiTokenAuthentication().authenticate(Request(request))
+        except AuthenticationFailed as error:
+            return HttpResponse(str(error.detail), status=401, content_type="text/plain")
+        if known is None:
+            return login_required(page)(request, *args, **kwargs)
+        request.user = known[0]
+        return page(request, *args, **kwargs)
+
+    return answer
 
 
 class ApiTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call] # untyped metaclass

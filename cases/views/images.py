@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from uuid import UUID
 
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_GET
 
+from accounts.tokens import token_or_login_required
 from cases import storage
 from cases.models import CellImage
 from cases.views.found import find_case
@@ -18,14 +18,14 @@ CACHE = "private, max-age=3600, immutable"
 
 
 @require_GET
-@login_required
+@token_or_login_required
 def image(request: HttpRequest, case_id: UUID, image_id: UUID) -> HttpResponse:
     found = _find(request, case_id, image_id)
     return _answer(request, found, "image/png", storage.open_image)
 
 
 @require_GET
-@login_required
+@token_or_login_required
 def thumbnail(request: HttpRequest, case_id: UUID, image_id: UUID) -> HttpResponse:
     found = _find(request, case_id, image_id)
     return _answer(request, found, "image/webp", storage.open_thumbnail)

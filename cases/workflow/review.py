@@ -15,6 +15,7 @@ from cases.models import ABNORMAL_CLASSES, Case, CellImage, Finding, Prediction,
 from cases.workflow.transition import InvalidTransition, Refused, locked, require, transition
 from inference.labels import CellClass
 
+LONGEST_EXCLUSION = 200  # characters, as the column has
 REAUTHENTICATION_LIFETIME = timedelta(minutes=2)
 Status = Case.Status
 
@@ -111,20 +112,23 @@ def decide(case: Case, user: User, decisions: Sequence[Decision]) -> list[Findin
 def _finding(
     review: Review, image: CellImage, decision: Decision, prediction: Prediction | None
 ) -> Finding:
-    finding = Finding(
-        review=review,
-        image=image,
-        cell_class=decision.cell_class,
-        exclusion=decision.exclusion.strip(),
-        prediction=prediction,
-        made_at=clock.now(),
-    )
+    exclusion = decision.exclusion.strip()
     if decision.cell_class and decision.cell_class not in set(CellClass):
         raise Refused(f"{decision.cell_class} is not one of the five classes.")
     if decision.cell_class and decision.exclusion:
         raise Refused("A cell has a class or is excluded, not both.")
-    finding.save()
-    return finding
+    if decision.exclusion and not exclusion:
+        raise Refused("Say why the cell is excluded.")
+    if len(exclusion) > LONGEST_EXCLUSION:
+        raise Refused(f"The reason is longer than {LONGEST_EXCLUSION} characters.")
+    return Finding.objects.create(
+        review=review,
+        image=image,
+        cell_class=decision.cell_class,
+        exclusion=exclusion,
+        prediction=prediction,
+        made_at=clock.now(),
+    )
 
 
 def sign(case: Case, user: User, read: bethesda.Read, proof: Reauthentication) -> Case:

@@ -122,6 +122,8 @@ def test_decisions_are_kept_all_or_none():
     [
         ("Squamous", "", "not one of the five classes"),
         ("Parabasal", "blurred", "not both"),
+        ("", "  ", "Say why"),
+        ("", "x" * 201, "longer than 200"),
     ],
 )
 def test_a_decision_that_makes_no_sense_is_refused(cell_class, exclusion, sentence):
