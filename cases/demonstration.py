@@ -187,10 +187,13 @@ class _Seeding:
         pause = timedelta(weeks=WEEKS) / (len(SIGNED) + 1)
         for position, story in enumerate(SIGNED):
             begun = start + position * pause
-            took = timedelta(hours=18 + 11 * (position % 9))
+            is_urgent = position % 4 == 2  # noqa: PLR2004 -- the abnormal stories among others
+            priority = Case.Priority.URGENT if is_urgent else Case.Priority.ROUTINE
+            hours = 18 + 11 * (position % 9)
+            took = timedelta(hours=hours / 3 if is_urgent else hours)
             reader = readers[position % len(readers)]
             with clock.at(begun):
-                case = self._classified(cytotechnologist, story)
+                case = self._classified(cytotechnologist, story, priority)
             with clock.at(begun + took):
                 workflow.claim(case, reader)
                 self._decide(case, reader)
