@@ -155,7 +155,7 @@ def test_a_public_page_goes_on_without_the_session(client, person):
     assert "logged off after 15 minutes" in answer.text
 
 
-def test_the_session_is_written_sparingly(client, person, django_assert_num_queries):
+def test_the_session_is_written_sparingly(client, person):
     noted = client.session[LAST_ACTIVITY]
 
     client.get("/profile/")
