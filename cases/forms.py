@@ -1,10 +1,11 @@
 """What people type: an accession, and a read with the password that signs it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.forms.boundfield import BoundField, BoundWidget
 
 from cases import bethesda
 from cases.models import Case
@@ -28,10 +29,8 @@ class AccessionForm(forms.Form):
         help_text="A pseudonym: the same id is the same patient.",
         widget=forms.TextInput(attrs={"autofocus": True}),
     )
-    patient_name = forms.CharField(
-        max_length=200, required=False, help_text="Optional; stored encrypted."
-    )
-    birth_date = _date("Optional; stored encrypted.")
+    patient_name = forms.CharField(max_length=200, required=False, help_text="Stored encrypted.")
+    birth_date = _date("Stored encrypted.")
     specimen_type = forms.ChoiceField(choices=bethesda.SpecimenType.choices)
     collected_on = _date()
     priority = forms.ChoiceField(choices=Case.Priority.choices, initial=Case.Priority.ROUTINE)
@@ -70,6 +69,14 @@ def _several(terms: Mapping[str, bethesda.Term]) -> forms.MultipleChoiceField:
     )
 
 
+def _grouped(field: BoundField, group: Callable[[str], str]) -> dict[str, list[BoundWidget]]:
+    """The choices of a field by what `group` says of their codes, in the order of the choices."""
+    grouped: dict[str, list[BoundWidget]] = {}
+    for choice in field.subwidgets:
+        grouped.setdefault(group(str(choice.data["value"])), []).append(choice)
+    return grouped
+
+
 class SignForm(forms.Form):
     """Adequacy comes before interpretation (R3); whether they fit is for `bethesda.problems`."""
 
@@ -94,6 +101,18 @@ class SignForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
         label="Your password",
     )
+
+    def reason_groups(self) -> dict[str, list[BoundWidget]]:
+        """The reasons under the kind of unsatisfactory specimen that each belongs to."""
+        return _grouped(self["reasons"], lambda code: bethesda.REASONS[code].adequacy.value)
+
+    def interpretation_groups(self) -> dict[str, list[BoundWidget]]:
+        terms = bethesda.INTERPRETATIONS
+        return _grouped(self["interpretations"], lambda code: terms[code].category.label)
+
+    def observation_groups(self) -> dict[str, list[BoundWidget]]:
+        terms = bethesda.OBSERVATIONS
+        return _grouped(self["observations"], lambda code: terms[code].group.value)
 
     def read(self) -> bethesda.Read:
         """What was chosen, as a read in codes."""

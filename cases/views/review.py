@@ -1,6 +1,5 @@
 """The pathologist's pages: claim, decide on cells, sign, and the signed report."""
 
-import json
 from uuid import UUID
 
 from django.contrib import messages
@@ -11,9 +10,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.authentication import WrongPassword, reauthenticate
-from cases import bethesda, queries, signature, workflow
+from cases import bethesda, charts, queries, reading, signature, workflow
 from cases.forms import SignForm
 from cases.models import Case, CellImage
+from cases.signed import signed_content
 from cases.views.found import REFUSALS, attempt, find_case, may, reader
 from cases.views.worklist import frame
 from inference.labels import CellClass
@@ -45,16 +45,22 @@ def cell(request: HttpRequest, case_id: UUID, image_id: UUID) -> HttpResponse:
     if place is None:
         raise Http404
     shown = cells[place]
+    probabilities = (
+        list(zip(CellClass, shown.prediction.probabilities, strict=True))
+        if shown.prediction
+        else []
+    )
     context = frame(request, case) | {
         "cell": shown,
         "place": place + 1,
-        "count": len(cells),
+        "tally": reading.tally(cells),
         "previous": cells[place - 1] if place else None,
         "next": cells[place + 1] if place + 1 < len(cells) else None,
+        "next_undecided": reading.next_undecided(cells, place),
         "cell_classes": list(CellClass),
-        "probabilities": list(zip(CellClass, shown.prediction.probabilities, strict=True))
-        if shown.prediction
-        else [],
+        "exclusions": reading.EXCLUSIONS,
+        "probabilities": probabilities,
+        "figure": charts.probability_figure(probabilities),
     }
     return render(request, "cases/cell.html", context)
 
@@ -106,8 +112,10 @@ def case_sign(request: HttpRequest, case_id: UUID) -> HttpResponse:
     cells = queries.gallery(case)
     context = frame(request, case) | {
         "form": form,
-        "cells": cells,
-        "undecided": sum(cell.finding is None for cell in cells),
+        "counts": reading.by_class(cells),
+        "tally": reading.tally(cells),
+        "excluded": [cell for cell in cells if cell.finding and cell.finding.exclusion],
+        "undecided": reading.undecided(cells),
         "meaning": signature.MEANING,
     }
     return render(request, "cases/sign.html", context)
@@ -121,15 +129,10 @@ def case_report(request: HttpRequest, case_id: UUID) -> HttpResponse:
     report = case.reports.order_by("-version").first()
     if report is None:
         raise Http404
-    content = json.loads(report.content)
-    images = {image.digest: image for image in case.images.all()}
-    read = bethesda.Read.from_json(content["read"])
     context = frame(request, case) | {
+        "here": "report",
         "report": report,
-        "content": content,
-        "read": read,
-        "lines": bethesda.describe(read),
-        "cells": [(images.get(cell["image"]), cell) for cell in content["cells"]],
         "matches": signature.matches(report),
+        "signed": signed_content(report, case),
     }
     return render(request, "cases/report.html", context)

@@ -1,0 +1,185 @@
+/* What the gallery and the page of a cell share: the state of saving in words, the words of a
+   finding, the dialogs, and which key asks for which act. */
+
+import { Findings } from "./findings.js";
+
+const root = document.querySelector("[data-bench]");
+const within = (name) => document.querySelector(`[data-${name}]`);
+let leavingWithinCase = false;
+
+export const CLASSES = [...document.querySelectorAll("[data-give]")].map((button) => button.dataset.give);
+
+/* The act that a key asks for, or "". Held keys only move: a finger that rests decides nothing. */
+export function actOf(event) {
+  if (event.defaultPrevented || event.isComposing || event.altKey || document.querySelector("dialog[open]")) return "";
+  const control = event.ctrlKey || event.metaKey;
+  const { key, code } = event;
+  if (event.target.closest?.("input:not([type=radio], [type=checkbox]), textarea, select")) return "";
+  if (event.target.closest?.("[type=radio]") && key.startsWith("Arrow")) return "";
+  if (control) {
+    const chord = { z: "u", a: "all" }[key.toLowerCase()] ?? "";
+    return event.shiftKey || event.repeat ? "" : chord;
+  }
+  if (/^(Arrow|Home$|End$)/.test(key)) return key;
+  if (event.repeat) return "";
+  const presses = event.target.closest?.("button, a, summary, [type=checkbox], [type=radio]");
+  if ((key === " " || key === "Enter") && presses && !presses.closest("[data-cell]")) return "";
+  const digit = event.shiftKey ? null : /^(?:Digit|Numpad)([1-9])$/.exec(code)?.[1];
+  if (digit) return CLASSES[digit - 1] ? digit : "";
+  if (key === "Backspace") return "Delete";
+  return key.length === 1 ? key.toLowerCase() : key;
+}
+
+/* The same words as in templates/cases/_finding.html. */
+export function showFinding(place, finding, model) {
+  const said = document.createElement("span");
+  const who = document.createElement("span");
+  who.className = "who-said";
+  who.textContent = "Finding:";
+  let [kind, text] = ["corrected", finding.cell_class];
+  if (finding.exclusion) [kind, text] = ["excluded", `Excluded: ${finding.exclusion}`];
+  else if (!finding.cell_class) [kind, text] = ["none", "none yet"];
+  else if (finding.cell_class === model) [kind, text] = ["confirmed", "Confirmed"];
+  else if (model) text = `Corrected to ${finding.cell_class}`;
+  said.className = `finding ${kind}`;
+  said.append(who, ` ${text}`);
+  place.replaceChildren(said);
+  return text;
+}
+
+export function announce(sentence) {
+  within("announce").textContent = sentence;
+}
+
+/* A lasting alert stays until it is read and closed; others give way to the next act. */
+export function alertReader(sentence, { lasting = false } = {}) {
+  const place = within("alert");
+  if (place.dataset.alert === "lasting" && !lasting) return;
+  place.dataset.alert = lasting ? "lasting" : "";
+  within("alert-words").textContent = sentence;
+  place.hidden = !sentence;
+}
+
+function closeAlert() {
+  within("alert").dataset.alert = "";
+  alertReader("");
+}
+
+function sayHowSavingGoes({ state, sentence, count }) {
+  const place = within("saving");
+  const way = within("saving-way");
+  const many = count === 1 ? "1 finding" : `${count} findings`;
+  place.dataset.saving = state;
+  within("saving-words").textContent = {
+    saved: "All saved",
+    saving: `Saving ${count}…`,
+    offline: `Not saved: no connection, trying again (${many} kept in this tab)`,
+    failing: `Not saved: the server does not answer as it should, trying again (${many} kept in this tab)`,
+    "logged-off": `Not saved: you are logged off (${many} kept in this tab).`,
+    refused: `Not saved: ${sentence}`,
+  }[state];
+  way.hidden = !["logged-off", "refused"].includes(state);
+  if (state === "logged-off") {
+    way.textContent = "Log in again";
+    way.href = `${root.dataset.login}?next=${encodeURIComponent(location.pathname)}`;
+  } else if (state === "refused") {
+    way.textContent = "Reload";
+    way.href = location.pathname;
+  }
+}
+
+/* The findings of this page's case, tied to its line of saving. */
+export function findingsOf(standing, changed, saved) {
+  const { case: id, reader, findingsUrl } = root.dataset;
+  const findings = new Findings({
+    url: findingsUrl,
+    key: `findings:${id}:${reader}`, // another person at this tab is another reader
+    standing,
+    changed: (images, sentence) => {
+      alertReader(sentence, { lasting: true });
+      changed(images);
+    },
+    saving: sayHowSavingGoes,
+    saved,
+  });
+  addEventListener("beforeunload", (event) => {
+    if (findings.unsaved && !leavingWithinCase) event.preventDefault();
+  });
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) location.reload();
+  });
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[href]");
+    leavingWithinCase = Boolean(link) && staysInCase(link.href, id);
+    if (link?.matches("[data-sign]") && findings.unsaved) {
+      event.preventDefault();
+      alertReader("Some findings are not saved yet. Sign once the line says “All saved”.");
+    }
+  });
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches("[data-leaves-case]") || !findings.unsaved) return;
+    event.preventDefault();
+    alertReader("Some findings are not saved yet. Release the case once the line says “All saved”.");
+  });
+  findings.resume();
+  return findings;
+}
+
+/* The way back after a new log-in too: what is not saved waits in this tab. */
+function staysInCase(address, id) {
+  const { pathname, origin } = new URL(address, location.href);
+  const inCase = new RegExp(`^/cases/${id}/(cells/[0-9a-f-]+/)?$`).test(pathname);
+  return origin === location.origin && (inCase || pathname === new URL(root.dataset.login, location.href).pathname);
+}
+
+export function go(address) {
+  leavingWithinCase = staysInCase(address, root.dataset.case);
+  location.assign(address);
+}
+
+/* Ask why; resolves to the reason, or "" where the reader thinks better of it. */
+export function askWhy(what) {
+  const dialog = within("exclude");
+  const form = dialog.querySelector("form");
+  within("exclude-what").textContent = what;
+  form.reset();
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue), { once: true });
+  });
+}
+
+export function showKeys() {
+  within("keys").showModal();
+}
+
+function prepareDialogs() {
+  const dialog = within("exclude");
+  const form = dialog.querySelector("form");
+  const other = form.elements.reason;
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const reason = other.value.trim();
+    if (reason) dialog.close(reason);
+    else other.focus();
+  });
+  dialog.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (button?.dataset.reason) dialog.close(button.dataset.reason);
+    else if (button?.matches("[data-close]")) dialog.close("");
+  });
+  dialog.addEventListener("keydown", (event) => {
+    if (event.target === other || event.ctrlKey || event.metaKey || event.altKey) return;
+    const reasons = dialog.querySelectorAll("[data-reason]");
+    const chosen = reasons[/^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1] - 1];
+    if (!chosen || event.shiftKey) return;
+    event.preventDefault();
+    dialog.close(chosen.dataset.reason);
+  });
+}
+
+if (root) {
+  prepareDialogs();
+  within("alert-close").addEventListener("click", closeAlert);
+}

@@ -1,0 +1,450 @@
+"""The pathologist's pages: what they show, what they refuse, what a refusal keeps."""
+
+import json
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+from pytest_django.asserts import assertContains, assertNotContains, assertRedirects
+
+from accounts.authentication import Reauthentication
+from cases import bethesda, signature, workflow
+from cases.bethesda import Adequacy
+from cases.models import Case, ClassificationFailure, Finding, Report
+from inference.labels import CellClass
+from tests import make
+from tests.make_accounts import PASSWORD
+
+Status = Case.Status
+READ = bethesda.Read(
+    adequacy=Adequacy.SATISFACTORY,
+    interpretations=("LSIL",),
+    observations=("CANDIDA",),
+    comment="Repeat in\na year.",
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def page_of(name, case, *more):
+    return reverse(name, args=[case.pk, *[thing.pk for thing in more]])
+
+
+def in_review(client, images=2, **fields):
+    """A case that the person who is logged in reads."""
+    case = make.case(Status.REVIEWING, images=images, **fields)
+    client.force_login(case.reviewer)
+    return case
+
+
+def decided(client, cell_class=CellClass.PARABASAL, images=2):
+    case = in_review(client, images)
+    for image in case.images.all():
+        make.finding(case, image, cell_class)
+    return case
+
+
+def signed(client):
+    case = decided(client, CellClass.KOILOCYTOTIC)
+    user = case.reviewer
+    return workflow.sign(
+        case, user, READ, Reauthentication(user_id=user.pk, at=timezone.now(), method="password")
+    )
+
+
+def form(**changes):
+    return {"adequacy": "SAT", "interpretations": ["NILM"], "password": PASSWORD} | changes
+
+
+# ── The gallery ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_gallery_of_the_holder_has_every_cell_its_keys_and_no_finding_of_its_own(client):
+    case = in_review(client, images=3)
+
+    answer = client.get(page_of("case-detail", case))
+
+    assertContains(answer, 'class="cell"', count=3)
+    assertContains(answer, "none yet", count=3)
+    assertContains(answer, "data-give=", count=5)
+    assertContains(answer, "Research and education only, not for diagnosis.")
+    for image in case.images.all():
+        assertContains(answer, page_of("cell", case, image))
+        assertContains(answer, page_of("thumbnail", case, image))
+
+
+def test_what_the_model_said_is_marked_as_the_models(client):
+    case = make.case(Status.QUEUED, images=1)
+    make.prediction(make.run(case, "done"), case.images.get(), CellClass.KOILOCYTOTIC)
+    Case.objects.update(status=Status.AWAITING_REVIEW)
+    client.force_login(case.accessioned_by)
+
+    answer = client.get(page_of("case-detail", case))
+
+    assertContains(answer, "Model:", count=1)
+    assertContains(answer, "80 %", count=1)
+    assertContains(answer, "abnormal</span>", count=1)
+
+
+def test_the_gallery_says_in_words_what_the_reader_found(client):
+    case = in_review(client, images=3)
+    one, two, three = case.images.all()
+    make.finding(case, one, CellClass.PARABASAL)
+    make.finding(case, two, CellClass.METAPLASTIC)
+    make.finding(case, three, exclusion="Out of focus")
+
+    answer = client.get(page_of("case-detail", case))
+
+    assertContains(answer, "</span> Confirmed</span>", count=1)
+    assertContains(answer, "Corrected to Metaplastic", count=1)
+    assertContains(answer, "Excluded: Out of focus", count=1)
+    assert answer.context["tally"].decided == 2
+    assert (answer.context["tally"].excluded, answer.context["tally"].undecided) == (1, 0)
+
+
+def test_an_image_that_was_not_classified_comes_first_with_the_reason(client):
+    case = in_review(client, images=2)
+    run = case.runs.get()
+    unread = make.image(case, 9)
+    ClassificationFailure.objects.create(run=run, image=unread, reason="The file is damaged.")
+
+    answer = client.get(page_of("case-detail", case))
+
+    assert answer.context["cells"][0].image == unread
+    assertContains(answer, "no answer. The file is damaged.")
+
+
+def test_others_see_who_holds_the_case_and_have_no_keys(client):
+    case = make.case(Status.REVIEWING, images=1)
+    client.force_login(make.pathologist(laboratory=case.laboratory))
+
+    answer = client.get(page_of("case-detail", case))
+
+    assertContains(answer, f"{case.reviewer.name} holds this case")
+    assertNotContains(answer, "data-give=")
+    assertNotContains(answer, "gallery.js")
+    assertNotContains(answer, page_of("case-release", case))
+
+
+def test_only_a_pathologist_is_offered_to_claim(client):
+    case = make.case(Status.AWAITING_REVIEW, images=1)
+    claim = page_of("case-claim", case)
+
+    client.force_login(case.accessioned_by)
+    assertNotContains(client.get(page_of("case-detail", case)), claim)
+    client.force_login(make.pathologist(laboratory=case.laboratory))
+    assertContains(client.get(page_of("case-detail", case)), claim)
+
+
+@pytest.mark.parametrize("page", ["case-detail", "case-sign", "cell"])
+def test_a_page_asks_the_database_as_often_for_three_cells_as_for_one(client, page):
+    few, many = (make.case(Status.REVIEWING, images=n) for n in (1, 3))
+    for case in (few, many):
+        for image in case.images.all():
+            make.finding(case, image)
+    counts = []
+
+    for case in (few, many):
+        client.force_login(case.reviewer)
+        more = [case.images.first()] if page == "cell" else []
+        client.get(page_of(page, case, *more))  # the session notes the visit
+        with CaptureQueriesContext(connection) as asked:
+            client.get(page_of(page, case, *more))
+        counts.append(len(asked))
+
+    assert counts[0] == counts[1] > 0
+
+
+# ── One cell ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_cell_shows_its_probabilities_model_version_and_neighbours(client):
+    case = in_review(client, images=3)
+    first, second, third = (cell.image for cell in case_cells(client, case))
+
+    answer = client.get(page_of("cell", case, second))
+
+    assertContains(answer, "Cell 2 of 3")
+    assertContains(answer, f"{second.width} \u00d7 {second.height} pixels")
+    assertContains(answer, second.predictions.get().model_version.name)
+    assertContains(answer, 'scope="row"', count=5)
+    assertContains(answer, f'rel="prev" href="{page_of("cell", case, first)}"')
+    assertContains(answer, f'rel="next" href="{page_of("cell", case, third)}"')
+    assertContains(answer, f'rel="prefetch" as="image" href="{page_of("image", case, third)}"')
+    assertContains(answer, reverse("lesson-summary", args=["parabasal"]))
+    [bars] = answer.context["figure"]["data"]
+    assert bars["x"] == second.predictions.get().probabilities
+
+
+def case_cells(client, case):
+    return client.get(page_of("case-detail", case)).context["cells"]
+
+
+def test_a_finding_is_made_and_taken_back_by_a_form_without_scripts(client):
+    case = in_review(client, images=1)
+    image = case.images.get()
+    decide = page_of("case-decide", case)
+
+    client.post(decide, {"image": image.pk, "replaces": "", "cell_class": "Metaplastic"})
+    made = Finding.objects.get(withdrawn_at=None)
+    answer = client.post(decide, {"image": image.pk, "replaces": made.pk, "cell_class": ""})
+
+    assertRedirects(answer, page_of("cell", case, image))
+    assert made.cell_class == "Metaplastic"
+    assert not Finding.objects.filter(withdrawn_at=None).exists()
+
+
+def test_a_stale_form_overwrites_nothing_and_says_so(client):
+    case = in_review(client, images=1)
+    image = case.images.get()
+    newer = make.finding(case, image, CellClass.KOILOCYTOTIC)
+
+    answer = client.post(
+        page_of("case-decide", case),
+        {"image": image.pk, "replaces": "", "cell_class": "Metaplastic"},
+        follow=True,
+    )
+
+    assertContains(answer, "changed elsewhere meanwhile")
+    assert Finding.objects.get(withdrawn_at=None) == newer
+
+
+def test_a_cell_is_read_only_for_whoever_does_not_hold_the_case(client):
+    case = make.case(Status.REVIEWING, images=1)
+    client.force_login(make.pathologist(laboratory=case.laboratory))
+    image = case.images.get()
+
+    answer = client.get(page_of("cell", case, image))
+    refused = client.post(
+        page_of("case-decide", case), {"image": image.pk, "cell_class": "Metaplastic"}
+    )
+
+    assertNotContains(answer, "data-give=")
+    assert refused.status_code == 403
+    assert not Finding.objects.exists()
+
+
+# ── Signing ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_decided_case_is_signed_and_leads_to_its_report(client):
+    case = decided(client)
+
+    answer = client.post(page_of("case-sign", case), form(), follow=True)
+
+    assertRedirects(answer, page_of("case-report", case))
+    case.refresh_from_db()
+    assert case.status == Status.SIGNED
+
+
+def test_the_signing_page_asks_for_nothing_in_advance(client):
+    case = decided(client)
+
+    answer = client.get(page_of("case-sign", case))
+
+    assertContains(answer, " checked", count=1)  # "not stated", of the EC/TZ component
+    assertContains(answer, signature.MEANING)
+    assertNotContains(answer, "no finding yet")
+
+
+def test_undecided_cells_are_shown_and_block_the_signature(client):
+    case = in_review(client, images=2)
+    decided_one, open_one = case.images.all()
+    make.finding(case, decided_one)
+    sign = page_of("case-sign", case)
+
+    shown = client.get(sign)
+    refused = client.post(sign, form())
+
+    assertContains(shown, "One cell has no finding yet.")
+    assert [cell.image for cell in shown.context["undecided"]] == [open_one]
+    assertContains(refused, "One cell has no finding yet. Decide on every cell")
+    assert_unsigned(case)
+
+
+def assert_unsigned(case):
+    case.refresh_from_db()
+    assert case.status == Status.REVIEWING
+    assert not Report.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"password": "not my password"}, "That is not your password."),
+        ({"interpretations": []}, "A satisfactory specimen needs an interpretation (R3)."),
+        ({"interpretations": ["NILM", "HSIL"]}, "NILM cannot stand beside HSIL"),
+        ({"adequacy": "UNSAT"}, "needs at least one reason of its kind (R3)."),
+        ({"adequacy": ""}, "This field is required."),
+        ({"interpretations": ["MADE-UP"]}, "MADE-UP is not one of the available choices."),
+    ],
+)
+def test_a_refusal_says_why_and_keeps_what_was_entered(client, changes, sentence):
+    case = decided(client)
+    entered = form(observations=["ATROPHY"], comment="See the earlier smear.") | changes
+
+    answer = client.post(page_of("case-sign", case), entered)
+
+    assertContains(answer, sentence)
+    assertContains(answer, "The case is not signed.")
+    assertContains(answer, "See the earlier smear.")
+    kept = answer.context["form"]
+    for name in ("adequacy", "interpretations", "observations"):
+        assert kept[name].value() == entered[name]
+    assert chosen(answer, "ATROPHY")
+    assertNotContains(answer, entered["password"])
+    assert_unsigned(case)
+
+
+def chosen(answer, code):
+    groups = answer.context["form"].observation_groups().values()
+    [choice] = [c for group in groups for c in group if c.data["value"] == code]
+    return choice.data["selected"]
+
+
+def test_an_abnormal_cell_makes_an_unsatisfactory_specimen_impossible(client):
+    case = decided(client, CellClass.DYSKERATOTIC)
+
+    answer = client.post(
+        page_of("case-sign", case),
+        form(adequacy="UNSAT", interpretations=[], reasons=["BLOOD"]),
+    )
+
+    assertContains(answer, "With 2 abnormal cells the specimen is satisfactory")
+    assert_unsigned(case)
+
+
+def test_nobody_but_the_holder_may_sign(client):
+    case = make.case(Status.REVIEWING, images=1)
+    make.finding(case, case.images.get())
+    others = [
+        make.pathologist(laboratory=case.laboratory),
+        make.administrator(laboratory=case.laboratory),
+        case.accessioned_by,
+    ]
+
+    for user in others:
+        client.force_login(user)
+        assert client.get(page_of("case-sign", case)).status_code == 403
+        assert client.post(page_of("case-sign", case), form()).status_code == 403
+
+    assert_unsigned(case)
+
+
+@pytest.mark.parametrize("page", ["case-detail", "case-sign", "case-report"])
+def test_another_laboratory_finds_nothing(client, page):
+    case = signed(client) if page == "case-report" else make.case(Status.REVIEWING, images=1)
+    client.force_login(make.pathologist())
+
+    assert client.get(page_of(page, case)).status_code == 404
+
+
+def test_another_laboratory_finds_no_cell(client):
+    case = make.case(Status.REVIEWING, images=1)
+    client.force_login(make.pathologist())
+
+    assert client.get(page_of("cell", case, case.images.get())).status_code == 404
+
+
+def test_a_cell_of_another_case_is_not_found(client):
+    case = in_review(client, images=1)
+    stranger = make.case(Status.REVIEWING, images=1, reviewer=case.reviewer)
+
+    assert client.get(page_of("cell", case, stranger.images.get())).status_code == 404
+
+
+# ── The report ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_report_shows_what_was_signed_by_whom_and_that_it_still_matches(client):
+    case = signed(client)
+    report = case.reports.get()
+    content = json.loads(report.content)
+
+    answer = client.get(page_of("case-report", case))
+
+    assertContains(answer, case.accession_number)
+    assertContains(answer, "Low-grade squamous intraepithelial lesion (LSIL)")
+    assertContains(answer, "Fungal organisms consistent with Candida (CANDIDA)")
+    assertContains(answer, "Repeat in<br>a year.")
+    assertContains(answer, f'<p class="name">{case.reviewer.name}</p>')
+    assertContains(answer, signature.MEANING)
+    assertContains(answer, content["signature"]["signed_at"])
+    assertContains(answer, report.digest)
+    assertContains(answer, "Content matches its digest")
+    assertContains(answer, "(corrected)", count=2)
+    assertContains(answer, "Research and education only, not for diagnosis.")
+
+
+def test_the_report_states_the_time_with_the_zone_of_the_laboratory(client):
+    case = signed(client)
+    laboratory = case.laboratory
+    laboratory.time_zone = "Asia/Kolkata"
+    laboratory.save(update_fields=["time_zone"])
+
+    answer = client.get(page_of("case-report", case))
+
+    assertContains(answer, "IST (UTC+0530)")
+
+
+def test_identity_stands_outside_the_signed_content_and_is_not_for_administrators(client):
+    case = signed(client)
+    case.patient.name = "Jane Roe"
+    case.patient.save()
+
+    reader = client.get(page_of("case-report", case)).content.decode()
+    client.force_login(make.administrator(laboratory=case.laboratory))
+    administrator = client.get(page_of("case-report", case))
+
+    signed_part = reader[reader.index("<article") : reader.index("</article>")]
+    assert "Jane Roe" in reader
+    assert "Jane Roe" not in signed_part
+    assertNotContains(administrator, "Jane Roe")
+
+
+def tamper(case, content):
+    """The database lets nobody rewrite a report: put one with another text beside it."""
+    true = case.reports.get()
+    Report.objects.create(
+        case=case,
+        version=2,
+        content=content,
+        digest=true.digest,
+        signed_by=true.signed_by,
+        signed_at=true.signed_at,
+    )
+
+
+def test_a_report_that_was_tampered_with_says_so_loudly(client):
+    case = signed(client)
+    tamper(case, case.reports.get().content.replace("LSIL", "NILM"))
+
+    answer = client.get(page_of("case-report", case))
+
+    assertContains(answer, "This report is not valid")
+    assertNotContains(answer, "Content matches its digest")
+
+
+def test_a_report_that_is_no_report_any_more_is_shown_as_the_text_it_is(client):
+    case = signed(client)
+    tamper(case, '{"read": "<script>"}')
+
+    answer = client.get(page_of("case-report", case))
+
+    assertContains(answer, "This report is not valid")
+    assertContains(answer, "can no longer be read as a report")
+    assertContains(answer, "&lt;script&gt;")
+
+
+def test_a_case_that_is_not_signed_has_no_report(client):
+    case = in_review(client)
+
+    assert client.get(page_of("case-report", case)).status_code == 404
+
+
+def test_signing_again_leads_to_the_report(client):
+    case = signed(client)
+
+    assertRedirects(client.post(page_of("case-sign", case), form()), page_of("case-report", case))

@@ -1,0 +1,379 @@
+"""A pathologist's morning in a real browser, by keyboard: claim, decide, sign, and nothing lost."""
+
+import re
+
+import pytest
+from django.urls import reverse
+
+from cases import workflow
+from cases.models import Case, Finding, Prediction, Report
+from inference.labels import CellClass
+from tests import make
+from tests.make_accounts import PASSWORD
+
+BUSY = 60_000  # milliseconds that a loaded machine may need
+Status = Case.Status
+DYSKERATOTIC, KOILOCYTOTIC, METAPLASTIC, PARABASAL, SUPERFICIAL = CellClass
+
+
+@pytest.fixture
+def case(transactional_db):
+    """Forty cells that wait for a pathologist, each class eight times."""
+    return waiting_case(40)
+
+
+def waiting_case(images):
+    case = make.case(Status.QUEUED, images=images)
+    run = make.run(case, "done")
+    for number, image in enumerate(case.images.all()):
+        make.prediction(run, image, list(CellClass)[number % 5])
+    Case.objects.filter(pk=case.pk).update(status=Status.AWAITING_REVIEW)
+    case.refresh_from_db()
+    return case
+
+
+def claimed_case(images):
+    case = waiting_case(images)
+    return workflow.claim(case, make.pathologist(laboratory=case.laboratory))
+
+
+@pytest.fixture
+def complaints(page):
+    """What the browser complained about: a violated policy, a missing file, a broken script."""
+    heard = []
+    listen(page, heard)
+    return heard
+
+
+def listen(page, heard):
+    page.set_default_timeout(BUSY)
+    page.on("pageerror", lambda error: heard.append(str(error)))
+    page.on("console", lambda m: heard.append(m.text) if m.type in ("error", "warning") else None)
+
+
+def log_in(page, live_server, user, then):
+    page.goto(live_server.url + then)
+    page.get_by_label("E-mail address").fill(user.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Log out").wait_for()
+
+
+def open_gallery(page, live_server, case):
+    """Log in as the holder and wait until the keys are there."""
+    gallery = reverse("case-detail", args=[case.pk])
+    log_in(page, live_server, case.reviewer, gallery)
+    page.locator("[data-bench]").get_by_role("button", name="Metaplastic").wait_for()
+
+
+def press(page, *keys):
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def said(page, sentence):
+    """Wait for a sentence in the line of saving."""
+    from playwright.sync_api import expect  # as in conftest: only where there is a browser
+
+    expect(page.locator("[data-saving-words]")).to_have_text(re.compile(sentence), timeout=BUSY)
+
+
+def counts(page):
+    names = ("decided", "excluded", "undecided", "images")
+    return [int(page.locator(f"[data-count={name}]").inner_text()) for name in names]
+
+
+def tile(page, place):
+    return page.locator(f"[data-place='{place}']")
+
+
+def standing(case):
+    """What the record holds: for each image by its name, the class or the reason."""
+    found = Finding.objects.filter(review__case=case, withdrawn_at=None)
+    return {f.image.name: f.cell_class or f.exclusion for f in found.select_related("image")}
+
+
+def in_order(case):
+    """The images as the gallery shows them: the abnormal first, then by name."""
+    predictions = Prediction.objects.filter(image__case=case).select_related("image")
+    ordered = sorted(predictions, key=lambda one: (-one.abnormality, one.image.name))
+    return [prediction.image.name for prediction in ordered]
+
+
+def test_forty_cells_are_decided_and_signed_without_the_mouse(page, complaints, live_server, case):
+    pathologist = make.pathologist(laboratory=case.laboratory)
+    names = in_order(case)
+    model = {p.image.name: p.cell_class for p in Prediction.objects.select_related("image")}
+
+    log_in(page, live_server, pathologist, reverse("case-detail", args=[case.pk]))
+    press(page, "Enter")  # the button that claims has the focus
+    page.locator("[data-bench]").get_by_role("button", name="Metaplastic").wait_for()
+    assert counts(page) == [0, 0, 40, 40]
+
+    press(page, "Space", "3")  # confirm the first, correct the second
+    press(page, "x", "1")  # exclude the third: out of focus
+    press(page, "5", "u")  # a slip, and back
+    press(page, *["Space"] * 37)
+    said(page, "All saved")
+
+    expected = model | {names[1]: METAPLASTIC, names[2]: "Out of focus"}
+    assert counts(page) == [39, 1, 0, 40]
+    assert standing(case) == expected
+    assert Finding.objects.count() == 41  # the slip is kept too, withdrawn
+    assert tile(page, 1).locator("[data-standing]").inner_text() == "Finding: Confirmed"
+    assert "Corrected to Metaplastic" in tile(page, 2).inner_text()
+    assert "Excluded: Out of focus" in tile(page, 3).inner_text()
+
+    page.reload()
+    page.locator("[data-bench]").get_by_role("button", name="Metaplastic").wait_for()
+    assert counts(page) == [39, 1, 0, 40]
+    assert "Corrected to Metaplastic" in tile(page, 2).inner_text()
+
+    press(page, "s")
+    page.wait_for_url("**/sign/", wait_until="commit")
+    page.locator("[name=adequacy]:focus").wait_for()
+    press(page, "Space")  # satisfactory
+    tab_to(page, "[value=LSIL]")
+    press(page, "Space")
+    tab_to(page, "[name=comment]")
+    page.keyboard.type("Seen with a colleague.")
+    tab_to(page, "[name=password]")
+    page.keyboard.type(PASSWORD)
+    press(page, "Enter")
+    page.wait_for_url("**/report/", wait_until="commit")
+
+    report = Report.objects.get(case=case)
+    block = page.locator("[data-signature]").inner_text()
+    assert pathologist.name in block
+    assert "Pathologist" in block
+    assert re.search(r"\d\d:\d\d:\d\d \w+ \(UTC[+-]\d{4}\)", block)
+    assert report.digest in block
+    assert "Content matches its digest" in block
+    assert "Low-grade squamous intraepithelial lesion (LSIL)" in page.locator("main").inner_text()
+    assert complaints == []
+
+
+def tab_to(page, selector):
+    """Walk with the Tab key, as a person without a mouse does."""
+    for _ in range(60):
+        press(page, "Tab")
+        if page.locator(f"{selector}:focus").count():
+            return
+    raise AssertionError(f"Tab does not lead to {selector}")
+
+
+def test_several_cells_are_selected_decided_and_undone_together(
+    page, complaints, live_server, transactional_db
+):
+    case = claimed_case(6)
+    open_gallery(page, live_server, case)
+
+    press(page, "Shift+ArrowRight", "Shift+ArrowRight", "4")
+    assert counts(page) == [3, 0, 3, 6]
+    tile(page, 5).click()
+    tile(page, 6).click(modifiers=["Shift"])
+    press(page, "Delete")  # nothing to take back: changes nothing
+    press(page, "Control+a", "Space")
+    assert counts(page) == [6, 0, 0, 6]
+    press(page, "Control+z")
+    assert counts(page) == [3, 0, 3, 6]
+    press(page, "u")
+    said(page, "All saved")
+
+    assert counts(page) == [0, 0, 6, 6]
+    assert standing(case) == {}
+    assert Finding.objects.count() == 3 + 6 + 3  # a mind that was changed is kept
+    assert complaints == []
+
+
+def test_a_held_key_decides_one_cell_only(page, live_server, transactional_db):
+    case = claimed_case(4)
+    open_gallery(page, live_server, case)
+
+    for _ in range(5):  # the browser repeats a key that stays down
+        page.keyboard.down("3")
+    page.keyboard.up("3")
+    said(page, "All saved")
+
+    assert counts(page) == [1, 0, 3, 4]
+
+
+def test_a_cell_is_decided_on_its_own_page_and_the_gallery_is_where_it_was(
+    page, complaints, live_server, transactional_db
+):
+    case = claimed_case(5)
+    names = in_order(case)
+    open_gallery(page, live_server, case)
+
+    press(page, "ArrowRight", "Enter")
+    page.wait_for_url("**/cells/**", wait_until="commit")
+    page.locator(".chart .main-svg").first.wait_for()  # the five probabilities are drawn
+    page.get_by_text("A description of a class of cells").first.wait_for()
+    press(page, "3")
+    said(page, "All saved")
+    assert counts(page) == [1, 0, 4, 5]
+    page.get_by_role("heading", name="Your class: Metaplastic").wait_for()
+    press(page, "x", "2")
+    press(page, "u")
+    said(page, "All saved")
+    press(page, "ArrowRight")
+    page.get_by_text("Cell 3 of 5").wait_for()
+    page.locator("[data-give][aria-pressed]").first.wait_for()
+    press(page, "Space", "Escape")
+    page.locator("#content [data-cell]:focus-within").wait_for()
+
+    assert page.locator(".cell.current").get_attribute("data-place") == "3"
+    said(page, "All saved")
+    assert counts(page) == [2, 0, 3, 5]
+    assert standing(case)[names[1]] == METAPLASTIC
+    assert complaints == []
+
+
+def test_a_page_that_was_written_before_the_last_key_was_saved_catches_up(
+    page, live_server, transactional_db
+):
+    case = claimed_case(3)
+    open_gallery(page, live_server, case)
+    gallery = page.url
+    press(page, "Enter")
+    page.locator("[data-give][aria-pressed]").first.wait_for()
+    saving = []
+
+    def hold(route):
+        saving.append(route)
+
+    def overtake(route):
+        written = route.fetch()  # the page as it is before the finding
+        saving[0].fulfill(response=saving[0].fetch())
+        route.fulfill(response=written)
+
+    page.route("**/findings/", hold)
+    page.route(gallery, overtake)
+    press(page, "3")
+    said(page, "Saving 1")
+    press(page, "Escape")
+    page.locator(".cell.current").wait_for()
+    said(page, "All saved")
+
+    assert len(saving) == 1
+    assert counts(page) == [1, 0, 2, 3]
+    assert "Corrected to Metaplastic" in tile(page, 1).inner_text()
+
+
+def test_a_stale_tab_cannot_overwrite_a_newer_finding(page, live_server, transactional_db):
+    case = claimed_case(3)
+    open_gallery(page, live_server, case)
+    stale = page.context.new_page()
+    stale.set_default_timeout(BUSY)
+    stale.goto(page.url)
+    stale.locator("[data-bench]").get_by_role("button", name="Metaplastic").wait_for()
+    name = in_order(case)[0]
+
+    press(page, "3")
+    said(page, "All saved")
+    press(stale, "5")
+    stale.get_by_text("Nothing was overwritten").wait_for()
+
+    assert standing(case) == {name: METAPLASTIC}
+    assert "Corrected to Metaplastic" in tile(stale, 1).inner_text()
+    press(stale, "Home", "4")  # now it was seen, and may be changed
+    said(stale, "All saved")
+    assert standing(case) == {name: PARABASAL}
+
+
+def test_a_moment_without_connection_loses_nothing(page, live_server, transactional_db):
+    case = claimed_case(5)
+    open_gallery(page, live_server, case)
+
+    page.context.set_offline(True)
+    press(page, "Space", "3", "4", "u", "5")
+    said(page, "Not saved: no connection, trying again")
+    assert counts(page) == [3, 0, 2, 5]
+    assert standing(case) == {}
+    page.context.set_offline(False)
+    said(page, "All saved")
+
+    first, second, third, *_ = in_order(case)
+    assert standing(case) == {first: DYSKERATOTIC, second: METAPLASTIC, third: SUPERFICIAL}
+
+
+def test_what_was_not_saved_outlives_a_reload_and_an_answer_that_was_lost(
+    page, live_server, transactional_db
+):
+    case = claimed_case(4)
+    open_gallery(page, live_server, case)
+
+    def lose(route):
+        route.fetch()
+        route.abort()
+
+    page.route("**/findings/", lose, times=1)  # the server keeps it, its answer never arrives
+    press(page, "Space")
+    said(page, "Not saved: no connection")
+    page.route("**/findings/", lambda route: route.abort())
+    press(page, "3")
+    page.on("dialog", lambda dialog: dialog.accept())  # "leave the page?"
+    page.unroute("**/findings/")
+    page.reload()
+    said(page, "All saved")
+
+    first, second, *_ = in_order(case)
+    assert counts(page) == [2, 0, 2, 4]
+    assert standing(case) == {first: DYSKERATOTIC, second: METAPLASTIC}
+    assert Finding.objects.count() == 2
+    assert page.locator("[data-alert]").is_hidden()
+
+
+def test_leaving_with_unsaved_findings_asks_first(page, live_server, transactional_db):
+    case = claimed_case(2)
+    open_gallery(page, live_server, case)
+    asked = []
+
+    def stay(dialog):
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.route("**/findings/", lambda route: route.abort())
+    press(page, "3")
+    said(page, "Not saved")
+    page.on("dialog", stay)
+    page.get_by_role("link", name="Worklist").first.click(no_wait_after=True)
+    page.wait_for_timeout(500)
+
+    assert asked == ["beforeunload"]
+    assert reverse("case-detail", args=[case.pk]) in page.url
+
+
+def test_who_does_not_hold_the_case_has_no_keys(page, complaints, live_server, transactional_db):
+    case = claimed_case(3)
+    colleague = make.pathologist(laboratory=case.laboratory)
+
+    log_in(page, live_server, colleague, reverse("case-detail", args=[case.pk]))
+    page.get_by_text(f"{case.reviewer.name} holds this case").wait_for()
+    press(page, "Tab", "3", "Space", "x", "Delete")
+
+    assert not page.locator("[data-bench]").count()
+    assert not page.locator("dialog[open]").count()
+    assert not Finding.objects.exists()
+    assert complaints == []
+
+
+def test_a_key_waits_for_no_answer(page, live_server, transactional_db):
+    case = claimed_case(10)
+    open_gallery(page, live_server, case)
+    held = []
+
+    def hold_the_first(route):
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route("**/findings/", hold_the_first)
+    press(page, *["Space"] * 10)
+
+    assert counts(page) == [10, 0, 0, 10]
+    said(page, "Saving 10")
+    held[0].continue_()
+    said(page, "All saved")
+    assert len(standing(case)) == 10
