@@ -345,7 +345,7 @@ def _servers(
             started.append(stack.enter_context(server))
         environment[name] = server.url
     if started and place.parent != state:
-        say(f"Its data are in {place}, because the servers' user cannot pass through {state}.")
+        say(f"Their data are in {place}: the user they run as cannot pass through {state}.")
     return environment, started
 
 

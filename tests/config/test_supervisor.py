@@ -15,8 +15,10 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from config import supervisor
+from inference.labels import CellClass
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -229,17 +231,29 @@ def test_a_log_that_has_grown_large_is_put_aside(tmp_path, monkeypatch):
     assert {path.name for path in tmp_path.iterdir()} == {"web.log.old", "beat.log"}
 
 
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Pictures for the demo's cases: to draw cells takes longer than all the rest of its start."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for cell_class in CellClass:
+        below = folder / f"im_{cell_class}"
+        below.mkdir()
+        for number in range(150):
+            Image.effect_noise((32, 32), 64).convert("RGB").save(below / f"{number}.bmp")
+    return folder
+
+
 class Demo:
     """A demo as `make demo` starts it, and what it has said."""
 
-    def __init__(self, state, port):
+    def __init__(self, state, port, pictures):
         self.port = port
         self.output = state.parent / "output"
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "config.supervisor"],
                 cwd=ROOT,
-                env=surroundings(state, PORT=str(port)),
+                env=surroundings(state, PORT=str(port), DEMO_IMAGES=str(pictures)),
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -260,8 +274,8 @@ class Demo:
             connection.close()
 
 
-def test_the_demo_runs_recovers_keeps_its_data_and_leaves_no_child_behind(state):
-    demo = Demo(state, free_port())
+def test_the_demo_runs_recovers_keeps_its_data_and_leaves_no_child_behind(state, pictures):
+    demo = Demo(state, free_port(), pictures)
     try:
         demo.wait_until_ready()
         logins = (state / "demo-logins.txt").read_text().strip()
@@ -282,7 +296,7 @@ def test_the_demo_runs_recovers_keeps_its_data_and_leaves_no_child_behind(state)
         wait_until(lambda: not still_running(children))
 
         demo.output.unlink()
-        demo = Demo(state, demo.port)
+        demo = Demo(state, demo.port, pictures)
         demo.wait_until_ready()
         children = children_of(demo.process.pid)
 
