@@ -43,6 +43,7 @@ async function take(sources) {
   gathering += 1;
   part("state", section).hidden = false;
   draw(); // at once: the case must not be submitted between the drop and the first file
+  part("state", section).scrollIntoView({ block: "nearest" });
   try {
     for await (const { path, read, refusal } of found(sources, limits)) {
       const file = { path, read, state: WAITING, sentence: "", row: null };

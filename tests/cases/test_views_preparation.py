@@ -317,7 +317,7 @@ def test_the_strip_shows_name_birth_date_and_note_to_readers_and_not_to_administ
 
 def test_a_draft_without_images_cannot_be_submitted_by_its_button(client, technologist):
     empty, filled = make.case(by=technologist), make.case(by=technologist, images=1)
-    button = '<button class="primary" disabled>Submit for classification</button>'
+    button = '<button type="submit" class="primary" disabled>Submit for classification</button>'
 
     assert button in text(page(client, technologist, of("case-detail", empty)))
     assert button not in text(page(client, technologist, of("case-detail", filled)))
@@ -549,3 +549,16 @@ def test_a_form_without_its_token_is_refused_with_a_way_on(technologist):
     assert response.status_code == 403
     assert "The form was too old" in text(response)
     assert not Case.objects.exists()
+
+
+def test_more_files_than_a_form_may_bring_are_refused_with_a_way_on(client, technologist, settings):
+    settings.DATA_UPLOAD_MAX_NUMBER_FILES = 1
+    case = make.case(by=technologist)
+    client.force_login(technologist)
+
+    sent = [file("a.png", make.cell_picture()), file("b.png", make.cell_picture())]
+    response = client.post(of("case-upload", case), {"file": sent})
+
+    assert response.status_code == 400
+    assert "Nothing of this request was kept" in text(response)
+    assert not CellImage.objects.exists()

@@ -6,9 +6,9 @@ from io import BytesIO
 
 import pytest
 from django.urls import reverse
+from PIL import Image
 
 from cases.models import Case, Prediction
-from cases.synthetic import draw
 from inference.labels import CellClass
 from tests import make
 from tests.make_accounts import PASSWORD
@@ -81,13 +81,13 @@ def problems(page):
 
 
 def test_seventeen_of_twenty_dropped_files_are_stored_submitted_and_answered(
-    page, live_server, cytotechnologist, worker
+    page, live_server, cytotechnologist, worker, tmp_path_factory
 ):
-    cut_off, notes, animation = cell(50)[:2000], b"Not a picture at all.", BytesIO()
-    frame = draw(CellClass.PARABASAL, 60)
-    frame.save(animation, "WEBP", save_all=True, append_images=[frame.rotate(90)])
+    whole, notes, animation = cell(50), b"Not a picture at all.", BytesIO()
+    white, black = (Image.new("RGB", (64, 64), colour) for colour in ("white", "black"))
+    white.save(animation, "WEBP", save_all=True, append_images=[black])
     bad = [
-        picked("cut-off.png", cut_off),
+        picked("cut-off.png", whole[: len(whole) // 2]),
         picked("notes.png", notes),
         picked("moving.webp", animation.getvalue(), "image/webp"),
     ]
@@ -100,7 +100,10 @@ def test_seventeen_of_twenty_dropped_files_are_stored_submitted_and_answered(
     page.get_by_text("Drop images, folders or zip archives here").wait_for()
     submit = page.get_by_role("button", name="Submit for classification")
     assert submit.is_disabled()
-    choose(page, [*cells(9), *bad, *cells(8, first=9)])
+    folder = tmp_path_factory.mktemp("smear")  # the worker writes its log into tmp_path
+    for file in [*cells(17), *bad]:
+        (folder / file["name"]).write_bytes(file["buffer"])
+    drop(page, *folder.iterdir())
 
     expect_summary(page, "20 of 20 files done: 17 stored, 3 refused.")
     said = problems(page)
@@ -212,7 +215,11 @@ def test_leaving_the_page_while_files_are_on_their_way_warns(page, live_server, 
     asked = []
     page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
     held_up = []
-    page.route("**/images/", held_up.append)  # an answer that does not come
+
+    def hold_up(route):
+        held_up.append(route)  # its answer does not come
+
+    page.route("**/images/", hold_up)
     choose(page, cells(1))
     expect_summary(page, "0 of 1 file done.")
     assert page.get_by_role("button", name="Submit for classification").is_disabled()
