@@ -22,7 +22,7 @@ from inference.labels import CellClass
 def worklist(request: HttpRequest) -> HttpResponse:
     """Counted tiles and the cases of one of them; `?search=` looks at every state."""
     user = reader(request)
-    search = request.GET.get("search", "").strip()
+    search = request.GET.get("search", "").replace("\0", "").strip()  # which no text holds
     state = request.GET.get("state", "" if search else "open")
     cursor = CaseCursor()
     try:
