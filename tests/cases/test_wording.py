@@ -213,3 +213,19 @@ def test_every_action_that_a_verb_records_has_a_sentence_of_its_own():
         if wording.event(AuditEvent(action=action, detail={}), NAMES) == fallback
     }
     assert unspoken == set()
+
+
+@pytest.mark.parametrize(
+    ("probability", "words"),
+    [
+        (1.0, "100 %"),
+        (0.9999, "> 99 %"),
+        (0.994, "99 %"),
+        (0.5, "50 %"),
+        (0.006, "1 %"),
+        (0.004, "< 1 %"),
+        (0.0, "0 %"),
+    ],
+)
+def test_a_percentage_is_not_rounded_to_all_or_nothing(probability, words):
+    assert wording.percent(probability) == words
