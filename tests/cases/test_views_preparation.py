@@ -229,6 +229,20 @@ def test_a_page_that_nobody_gave_out_is_not_there(client, technologist, position
     assert page(client, technologist, WORKLIST, cursor="made-up").status_code == 404
 
 
+def test_the_list_is_narrowed_to_a_priority_and_every_way_on_keeps_it(client, technologist):
+    urgent = make.case(by=technologist, priority="urgent")
+    make.case(by=technologist)
+
+    narrowed = page(client, technologist, WORKLIST, state="draft", priority="urgent")
+    unknown = page(client, technologist, WORKLIST, state="draft", priority="whenever")
+    none = page(client, technologist, WORKLIST, state="failed", priority="urgent")
+
+    assert list(narrowed.context["cases"]) == [urgent]
+    assert 'href="?state=open&amp;priority=urgent"' in narrowed.text
+    assert len(unknown.context["cases"]) == 2
+    assert "No urgent case is here." in none.text
+
+
 def test_a_search_for_what_no_text_holds_finds_nothing_and_breaks_nothing(client, technologist):
     make.case(by=technologist)
 
