@@ -24,7 +24,7 @@ class CaseCursor(CursorPagination):
     def decode_cursor(self, request: Request) -> Cursor | None:
         """Where the page begins: at a moment, by which every order here sorts first."""
         cursor: Cursor | None = super().decode_cursor(request)
-        if cursor and cursor.position is not None and not _is_moment(cursor.position):
+        if cursor and cursor.position is not None and not _is_moment(str(cursor.position)):
             raise NotFound(self.invalid_cursor_message)
         return cursor
 
