@@ -155,7 +155,7 @@ def _remove_image(detail: Detail, _: Names) -> str:
 
 
 def _short(detail: Detail) -> str:
-    return f"{str(detail.get('digest', ''))[:12]}…"
+    return str(detail.get("digest", ""))[:12]
 
 
 def _submit(detail: Detail, _: Names) -> str:
