@@ -4,10 +4,10 @@ from contextlib import suppress
 
 from celery import shared_task
 
-from cases import queue, storage, workflow
+from cases import activation, queue, storage, workflow
 from cases.models import CellImage, Run
 from inference import registry
-from inference.classifier import Classifier
+from inference.classifier import Classifier, Prediction
 from inference.preprocess import UnreadableImage
 from inference.weights import WrongWeights
 
@@ -50,8 +50,21 @@ def _answers(classifier: Classifier, images: list[CellImage], run: Run) -> list[
         if isinstance(answer, UnreadableImage):
             answers.append(workflow.Answer(image.pk, failure=str(answer)))
         else:
-            answers.append(workflow.Answer(image.pk, probabilities=answer.probabilities))
+            answers.append(_answer(image, answer))
     return answers
+
+
+def _answer(image: CellImage, said: Prediction) -> workflow.Answer:
+    maps, features = said.activation_maps, said.features
+    return workflow.Answer(
+        image.pk,
+        probabilities=said.probabilities,
+        prediction_set=tuple(cell_class.value for cell_class in said.prediction_set),
+        familiarity=said.familiarity,
+        reasons=said.reasons,
+        activation_maps=None if maps is None else activation.pack_maps(maps),
+        features=None if features is None else activation.pack_features(features),
+    )
 
 
 @shared_task(name="cases.recover")

@@ -2,9 +2,12 @@
 
 from django import template
 
+from cases import uncertainty
 from cases.models import ABNORMAL_CLASSES
 
 register = template.Library()
+register.filter("set_in_words", uncertainty.prediction_set)
+register.filter("familiarity_in_words", uncertainty.familiarity)
 NEARLY_CERTAIN, NEARLY_IMPOSSIBLE = 0.995, 0.005  # what would be rounded to all or nothing
 
 
