@@ -55,7 +55,7 @@ def _unpacked(stored: bytes) -> NDArray[np.float16]:
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """The maps of one cell, and the strongest place of its whole case, which gets full colour."""
+    """The maps of one cell, and the value of full colour: one for the case's cells, to compare."""
 
     maps: Maps
     strongest: float

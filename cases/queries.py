@@ -26,18 +26,20 @@ def shown_predictions(case: Case) -> QuerySet[Prediction]:
 
 
 def activation_of(case: Case, image: CellImage) -> activation.Overlay | None:
-    """The maps of the answer that is shown for this image; None where none were kept."""
-    kept = shown_predictions(case)
-    maps = {
-        image_id: bytes(stored)
-        for image_id, stored in kept.values_list("image_id", "activation_maps")
-        if stored is not None
-    }
-    if image.pk not in maps:
+    """The maps of the answer that is shown for this image; None where none were kept.
+
+    The scale is that of the case's cells on which the model stands by its class, so that a blank
+    picture among them does not make the others look faint; this cell is never above it.
+    """
+    own, scale = None, []
+    answers = shown_predictions(case).values_list("image_id", "reasons", "activation_maps")
+    for image_id, reasons, stored in answers:
+        if stored is not None and (image_id == image.pk or not reasons):
+            scale.append(bytes(stored))
+            own = scale[-1] if image_id == image.pk else own
+    if own is None:
         return None
-    return activation.Overlay(
-        activation.unpack_maps(maps[image.pk]), activation.largest(list(maps.values()))
-    )
+    return activation.Overlay(activation.unpack_maps(own), activation.largest(scale))
 
 
 def is_outdated(case: Case, model_version: ModelVersion) -> bool:

@@ -199,7 +199,7 @@ class ActivationSerializer(serializers.Serializer[Any]):
 
     image = serializers.UUIDField()
     maps = serializers.SerializerMethodField()
-    strongest = serializers.FloatField(help_text="The largest value of any cell of the case.")
+    strongest = serializers.FloatField(help_text="The largest value of the case's cells.")
     disclaimer = DisclaimerField()
 
     @extend_schema_field(MAPS)

@@ -1,6 +1,6 @@
 /* Where a picture spoke for a class: the stored map of seven by seven places, laid over the cell.
 
-   Off until it is asked for. Full colour is the strongest place of any cell of the case, so that a
+   Off until it is asked for. Full colour is the strongest place among the case's cells, so that a
    faint map looks faint; what spoke against a class is left clear. */
 
 import { colourOf, enlarge, peakOf } from "./heat.js";
@@ -41,7 +41,7 @@ function start() {
     const { row, column, value } = peakOf(map);
     if (value <= 0 || strongest <= 0) return `Nothing in this picture spoke for ${chosen()}.`;
     const share = Math.max(1, Math.round((100 * value) / strongest));
-    return `For ${chosen()} the strongest place is in the ${ORDINALS[row]} row from the top, ${ORDINALS[column]} from the left: ${share} % of the strongest of the case.`;
+    return `For ${chosen()} the strongest place is in the ${ORDINALS[row]} row from the top, ${ORDINALS[column]} from the left: ${share} % of the strongest among the cells of this case.`;
   }
 
   function fade() {

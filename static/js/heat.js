@@ -12,7 +12,7 @@ const SCALE = [
   [254, 188, 43],
   [240, 249, 33],
 ];
-const CLEAR_BELOW = 0.35; // shares fade in up to here: the picture stays in sight where little spoke
+const CLEAR_BELOW = 0.25; // shares fade in up to here: the picture stays in sight where little spoke
 
 /* The colour of a share from 0 to 1 as red, green, blue and opacity, each up to 255. */
 export function colourOf(share) {

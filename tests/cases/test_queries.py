@@ -42,11 +42,13 @@ def test_the_arrays_of_an_answer_are_never_loaded_for_a_list():
     assert not any("features" in query["sql"] for query in asked)
 
 
-def test_an_overlay_is_scaled_to_the_strongest_place_of_the_whole_case():
-    case = make.case(Status.AWAITING_REVIEW, images=2)
-    faint, strong = case.images.all()
-    maps = make.activation_maps(CellClass.METAPLASTIC, strongest=8.0)
-    strong.predictions.update(activation_maps=activation.pack_maps(maps))
+def test_an_overlay_is_scaled_to_the_cells_of_the_case_that_the_model_stands_by():
+    case = make.case(Status.AWAITING_REVIEW, images=3)
+    faint, strong, blank = case.images.all()
+    for image, strongest in ((strong, 8.0), (blank, 64.0)):
+        maps = make.activation_maps(CellClass.METAPLASTIC, strongest)
+        image.predictions.update(activation_maps=activation.pack_maps(maps))
+    make.abstain(case, blank)
 
     overlay = queries.activation_of(case, faint)
 
@@ -55,6 +57,7 @@ def test_an_overlay_is_scaled_to_the_strongest_place_of_the_whole_case():
     assert list(told["maps"]) == [cell_class.value for cell_class in CellClass]
     assert told["maps"]["Parabasal"][2][4] == 2.0
     assert told["maps"]["Parabasal"][0][0] == -0.25
+    assert queries.activation_of(case, blank).strongest == 64.0, "it is not above its own scale"
 
 
 def test_without_a_kept_map_there_is_no_overlay():
