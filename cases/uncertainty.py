@@ -16,6 +16,8 @@ def prediction_set(prediction: Prediction) -> str:
             return f"No class is likely enough to be named {level}."
         case []:
             return "This model version states no prediction set."
+        case [only] if prediction.abstained:
+            return f"{only} is the likeliest, yet the model does not stand by it."
         case [only]:
             return f"Only {only} remains {level}."
         case [one, other]:

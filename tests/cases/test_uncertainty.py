@@ -12,6 +12,7 @@ ONE, TWO, THREE = "Metaplastic", "Parabasal", "Koilocytotic"
 @pytest.mark.parametrize(
     ("names", "reasons", "words"),
     [
+        ([ONE], WHY, "Metaplastic is the likeliest, yet the model does not stand by it."),
         ([ONE], [], "Only Metaplastic remains at the laboratory's 99 %."),
         (
             [ONE, TWO],

@@ -172,6 +172,13 @@ def test_what_the_classifier_says_of_its_certainty_reaches_the_row(monkeypatch):
     assert (kept.activation_maps, kept.features) == (None, None)
 
 
+def test_a_version_that_is_not_calibrated_says_nothing_of_familiarity():
+    said = inference.Prediction(AT_ODDS, familiarity=1.0)
+    image = make.image(make.case())
+
+    assert tasks.answer(image, said).familiarity is None
+
+
 def test_the_maps_and_features_of_the_pass_through_the_network_are_kept():
     run = queued_run(images=1)
 
