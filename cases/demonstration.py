@@ -16,6 +16,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from PIL import Image
 
 from accounts.authentication import Reauthentication
 from accounts.models import Laboratory, Role, User
@@ -95,6 +96,13 @@ SIGNED = [
 ]  # fmt: skip
 
 
+DOUBTFUL = Story(
+    "For teaching: two cells, a picture between two classes, and three pictures of no cell.",
+    {KOILOCYTOTIC: 1, SUPERFICIAL: 1},
+    _satisfactory("NILM"),
+)
+
+
 def is_seeded() -> bool:
     return Laboratory.objects.filter(name=LABORATORY).exists()
 
@@ -109,11 +117,23 @@ def _drawn() -> Cells:
 
     def draw(cell_class: CellClass) -> Picture:
         seed = next(seeds)
-        file = BytesIO()
-        synthetic.draw(cell_class, seed).save(file, "PNG")
-        return synthetic.file_name(cell_class, seed), file.getvalue()
+        return synthetic.file_name(cell_class, seed), _png(synthetic.draw(cell_class, seed))
 
     return draw
+
+
+def _doubtful() -> list[Picture]:
+    """Pictures that a careful model leaves to a person: one ambiguous, the others of no cell."""
+    between = synthetic.draw_between(KOILOCYTOTIC, METAPLASTIC, seed=2)
+    absurd = {f"synthetic-{kind}.png": synthetic.draw_absurd(kind) for kind in synthetic.Absurdity}
+    pictures = {"synthetic-between-two-classes.png": between} | absurd
+    return [(name, _png(picture)) for name, picture in pictures.items()]
+
+
+def _png(picture: Image.Image) -> bytes:
+    file = BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
 
 
 def _photographed(folder: Path) -> Cells:
@@ -209,6 +229,12 @@ class _Seeding:
         ):
             with clock.at(now - age):
                 self._classified(cytotechnologist, story, priority)
+        with clock.at(now - timedelta(hours=5)):
+            case = self.accession(cytotechnologist, DOUBTFUL)
+            for name, content in _doubtful():
+                workflow.add_image(case, cytotechnologist, name, content)
+            workflow.submit(case, cytotechnologist, registry.current())
+            tasks.classify_run(str(case.runs.get().pk))
         for reader, story in zip(readers, (BORDERLINE, ATROPHY), strict=True):
             with clock.at(now - timedelta(days=2)):
                 case = self._classified(cytotechnologist, story)

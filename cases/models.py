@@ -8,10 +8,11 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxLengthValidator
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Upper
+from django.db.models.functions import Length, Upper
+from django.db.models.lookups import Exact
 
 from accounts.models import Laboratory, User
-from cases import clock
+from cases import activation, clock
 from cases.bethesda import SpecimenType
 from cases.encryption import EncryptedDateField, EncryptedTextField
 from inference.labels import CellClass
@@ -220,8 +221,21 @@ class Run(models.Model):
         return f"{self.case} run {self.attempt}"
 
 
+class PredictionQuerySet(models.QuerySet["Prediction"]):
+    def without_arrays(self) -> PredictionQuerySet:
+        """The answers as lists show them: three kilobytes a cell are left in the database."""
+        return self.defer(*ARRAYS)
+
+
+ARRAYS = ("activation_maps", "features")
+
+
 class Prediction(models.Model):
-    """A model version's answer for one cell image. There is one for each pair, and it stays."""
+    """A model version's answer for one cell image. There is one for each pair, and it stays.
+
+    An answer with ``reasons`` is an abstention: the cell needs a human look, and the likeliest
+    class is a number behind it, not a class that the model stands by (R24).
+    """
 
     image = models.ForeignKey(CellImage, on_delete=models.PROTECT, related_name="predictions")
     model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
@@ -229,10 +243,31 @@ class Prediction(models.Model):
     probabilities = ArrayField(
         models.FloatField(), size=len(CellClass), help_text="In the order of the model's labels."
     )
-    cell_class = models.CharField(max_length=24, choices=CELL_CLASSES)
+    cell_class = models.CharField(
+        max_length=24, choices=CELL_CLASSES, help_text="The likeliest; see `stated_class`."
+    )
     confidence = models.FloatField(help_text="The largest probability.")
     abnormality = models.FloatField(help_text="The sum of the abnormal classes' probabilities.")
+    prediction_set = ArrayField(
+        models.CharField(max_length=24, choices=CELL_CLASSES),
+        default=list,
+        blank=True,
+        size=len(CellClass),
+        help_text="The classes the cell may be of, by falling probability.",
+    )
+    familiarity = models.FloatField(
+        null=True, help_text="The share of the known cells that are less like them than this one."
+    )
+    reasons = ArrayField(
+        models.TextField(), default=list, blank=True, help_text="Why it abstains, in sentences."
+    )
+    activation_maps = models.BinaryField(null=True, help_text="See `cases.activation`.")
+    features = models.BinaryField(
+        null=True, help_text="What the last layer saw, as 1,280 numbers of two bytes."
+    )
     created_at = models.DateTimeField(default=clock.now)
+
+    objects = PredictionQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -248,10 +283,47 @@ class Prediction(models.Model):
                 name="prediction_has_a_known_class",
                 condition=Q(cell_class__in=[cell_class.value for cell_class in CellClass]),
             ),
+            models.CheckConstraint(
+                name="prediction_set_is_of_known_classes_and_begins_with_the_likeliest",
+                condition=Q(prediction_set__contained_by=[c.value for c in CellClass])
+                & (Q(prediction_set=[]) | Q(prediction_set__0=F("cell_class"))),
+            ),
+            models.CheckConstraint(
+                name="prediction_that_cannot_tell_classes_apart_abstains",
+                condition=Q(prediction_set__len__lte=1) | ~Q(reasons=[]),
+            ),
+            models.CheckConstraint(
+                name="prediction_abstains_with_words", condition=~Q(reasons__contains=[""])
+            ),
+            models.CheckConstraint(
+                name="prediction_familiarity_is_a_share",
+                condition=Q(familiarity__isnull=True) | Q(familiarity__gte=0, familiarity__lte=1),
+            ),
+            models.CheckConstraint(
+                name="prediction_arrays_are_whole",
+                condition=(
+                    Q(activation_maps__isnull=True)
+                    | Q(Exact(Length("activation_maps"), activation.MAP_BYTES))
+                )
+                & (
+                    Q(features__isnull=True)
+                    | Q(Exact(Length("features"), activation.FEATURE_BYTES))
+                ),
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.cell_class} {self.confidence:.2f}"
+        return f"{self.stated_class or 'needs a human look'} {self.confidence:.2f}"
+
+    @property
+    def abstained(self) -> bool:
+        """Whether the model leaves the cell to a person; ``reasons`` say why."""
+        return bool(self.reasons)
+
+    @property
+    def stated_class(self) -> str:
+        """The class that the model stands by; empty where it abstains."""
+        return "" if self.abstained else self.cell_class
 
 
 class ClassificationFailure(models.Model):
@@ -336,9 +408,10 @@ class Finding(models.Model):
     @property
     def agrees(self) -> bool | None:
         """Whether the reader said what the model said; None where there is nothing to compare."""
-        if self.prediction is None or not self.cell_class:
+        stated = self.prediction.stated_class if self.prediction else ""
+        if not stated or not self.cell_class:
             return None
-        return self.cell_class == self.prediction.cell_class
+        return self.cell_class == stated
 
 
 class Report(models.Model):

@@ -13,6 +13,7 @@ __all__ = [
     "can_claim",
     "can_decide",
     "can_prepare",
+    "can_reclassify",
     "can_release",
     "can_retry",
     "can_review",
@@ -38,6 +39,11 @@ def can_prepare(user: User, case: Case) -> bool:
 
 def can_retry(user: User, case: Case) -> bool:
     return can_see(user, case) and can_accession(user)
+
+
+def can_reclassify(user: User, case: Case) -> bool:
+    """Ask a newer model version: whoever works with the case's cells."""
+    return can_see(user, case) and (is_cytotechnologist(user) or is_pathologist(user))
 
 
 def can_review(user: User) -> bool:

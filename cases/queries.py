@@ -6,8 +6,9 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from accounts.models import User
-from cases import clock
-from cases.models import Case, CellImage, Finding, Prediction, Run
+from cases import activation, clock
+from cases.models import ARRAYS, Case, CellImage, Finding, Prediction, Run
+from inference.models import ModelVersion
 
 Status = Case.Status
 
@@ -15,9 +16,35 @@ Status = Case.Status
 def shown_predictions(case: Case) -> QuerySet[Prediction]:
     """The answers that a reader sees: those of the model version of the latest finished run."""
     latest = case.runs.filter(status=Run.Status.DONE).order_by("-finished_at")
-    return Prediction.objects.filter(
-        image__case=case, model_version__in=latest.values("model_version")[:1]
-    ).select_related("model_version")
+    return (
+        Prediction.objects.filter(
+            image__case=case, model_version__in=latest.values("model_version")[:1]
+        )
+        .select_related("model_version")
+        .without_arrays()
+    )
+
+
+def activation_of(case: Case, image: CellImage) -> activation.Overlay | None:
+    """The maps of the answer that is shown for this image; None where none were kept.
+
+    The scale is that of the case's cells on which the model stands by its class, so that a blank
+    picture among them does not make the others look faint; this cell is never above it.
+    """
+    own, scale = None, []
+    answers = shown_predictions(case).values_list("image_id", "reasons", "activation_maps")
+    for image_id, reasons, stored in answers:
+        if stored is not None and (image_id == image.pk or not reasons):
+            scale.append(bytes(stored))
+            own = scale[-1] if image_id == image.pk else own
+    if own is None:
+        return None
+    return activation.Overlay(activation.unpack_maps(own), activation.largest(scale))
+
+
+def is_outdated(case: Case, model_version: ModelVersion) -> bool:
+    """Whether this model version has yet to answer the case."""
+    return not case.runs.filter(status=Run.Status.DONE, model_version=model_version).exists()
 
 
 def standing_findings(case: Case) -> QuerySet[Finding]:
@@ -25,6 +52,12 @@ def standing_findings(case: Case) -> QuerySet[Finding]:
     return Finding.objects.filter(
         review__case=case, review__reader_id=case.reviewer_id, withdrawn_at=None
     )
+
+
+def compared_findings(case: Case) -> QuerySet[Finding]:
+    """The standing findings, each with the answer that was shown when it was made."""
+    deferred = (f"prediction__{field}" for field in ARRAYS)
+    return standing_findings(case).select_related("prediction").defer(*deferred)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +71,11 @@ class Cell:
 
 
 def gallery(case: Case) -> list[Cell]:
-    """The case's cells, most abnormal first; what the model could not answer comes before all."""
+    """The case's cells by how much they need a look.
+
+    Those that the model could not read come first, then those it abstained on, then the others by
+    their abnormality.
+    """
     predictions = {prediction.image_id: prediction for prediction in shown_predictions(case)}
     findings = {finding.image_id: finding for finding in standing_findings(case)}
     last = case.runs.order_by("-queued_at").first()
@@ -50,9 +87,10 @@ def gallery(case: Case) -> list[Cell]:
     return sorted(cells, key=_need_of_a_look)
 
 
-def _need_of_a_look(cell: Cell) -> tuple[float, str]:
-    abnormality = 2.0 if cell.prediction is None else cell.prediction.abnormality
-    return (-abnormality, cell.image.name)
+def _need_of_a_look(cell: Cell) -> tuple[int, float, str]:
+    if cell.prediction is None:
+        return (0, 0.0, cell.image.name)
+    return (1 if cell.prediction.abstained else 2, -cell.prediction.abnormality, cell.image.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def tally(cells: Sequence[Cell]) -> Tally:
 
 @dataclass(frozen=True, slots=True)
 class ClassCount:
-    """How often the model and the reader said a class, and the cells that the reader gave it."""
+    """How often the model stood by a class, and the cells that the reader gave it."""
 
     cell_class: CellClass
     model: int
@@ -49,11 +49,20 @@ def by_class(cells: Sequence[Cell]) -> list[ClassCount]:
     return [
         ClassCount(
             cell_class,
-            sum(c.prediction is not None and c.prediction.cell_class == cell_class for c in cells),
+            sum(_stated(cell) == cell_class for cell in cells),
             [c for c in cells if c.finding is not None and c.finding.cell_class == cell_class],
         )
         for cell_class in CellClass
     ]
+
+
+def _stated(cell: Cell) -> str:
+    return cell.prediction.stated_class if cell.prediction else ""
+
+
+def abstained(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells that the model leaves to a person."""
+    return [cell for cell in cells if cell.prediction is not None and cell.prediction.abstained]
 
 
 def undecided(cells: Sequence[Cell]) -> list[Cell]:

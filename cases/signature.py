@@ -79,7 +79,10 @@ def _cell(finding: Finding) -> Content:
         and {
             "version": model.model_version.name,
             "digest": model.model_version.digest,
-            "cell_class": model.cell_class,
+            "cell_class": model.stated_class or None,
+            "abstained": model.abstained,
+            "reasons": model.reasons,
+            "prediction_set": model.prediction_set,
             "probabilities": model.probabilities,
         },
     }

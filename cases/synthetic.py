@@ -213,6 +213,11 @@ def draw(cell_class: CellClass, seed: int, size: int | None = None) -> Image.Ima
     return _marked(_photographed(canvas, chance, _within(chance, recipe.blur)))
 
 
+def draw_between(one: CellClass, other: CellClass, seed: int, size: int = 180) -> Image.Image:
+    """A picture that is as much a cell of the one class as of the other."""
+    return Image.blend(draw(one, seed, size), draw(other, seed, size), 0.5)
+
+
 class Absurdity(StrEnum):
     """What somebody may upload that is a picture and no cell."""
 

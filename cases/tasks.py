@@ -4,10 +4,10 @@ from contextlib import suppress
 
 from celery import shared_task
 
-from cases import queue, storage, workflow
+from cases import activation, queue, storage, workflow
 from cases.models import CellImage, Run
 from inference import registry
-from inference.classifier import Classifier
+from inference.classifier import Classifier, Prediction
 from inference.preprocess import UnreadableImage
 from inference.weights import WrongWeights
 
@@ -46,12 +46,27 @@ def _answers(classifier: Classifier, images: list[CellImage], run: Run) -> list[
             readable.append(image)
         except (storage.MissingImage, storage.DamagedImage) as error:
             answers.append(workflow.Answer(image.pk, failure=str(error)))
-    for image, answer in zip(readable, classifier.classify(contents), strict=True):
-        if isinstance(answer, UnreadableImage):
-            answers.append(workflow.Answer(image.pk, failure=str(answer)))
+    for image, outcome in zip(readable, classifier.classify(contents), strict=True):
+        if isinstance(outcome, UnreadableImage):
+            answers.append(workflow.Answer(image.pk, failure=str(outcome)))
         else:
-            answers.append(workflow.Answer(image.pk, probabilities=answer.probabilities))
+            answers.append(answer(image, outcome))
     return answers
+
+
+def answer(image: CellImage, said: Prediction) -> workflow.Answer:
+    """What the classifier says of an image, as the workflow keeps it."""
+    maps, features = said.activation_maps, said.features
+    is_calibrated = bool(said.prediction_set)  # a version that is not knows no familiarity either
+    return workflow.Answer(
+        image.pk,
+        probabilities=said.probabilities,
+        prediction_set=tuple(cell_class.value for cell_class in said.prediction_set),
+        familiarity=said.familiarity if is_calibrated else None,
+        reasons=said.reasons,
+        activation_maps=None if maps is None else activation.pack_maps(maps),
+        features=None if features is None else activation.pack_features(features),
+    )
 
 
 @shared_task(name="cases.recover")

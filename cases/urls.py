@@ -12,6 +12,7 @@ urlpatterns = [
     path("cases/<uuid:case_id>/upload/", views.case_upload, name="case-upload"),
     path("cases/<uuid:case_id>/submit/", views.case_submit, name="case-submit"),
     path("cases/<uuid:case_id>/retry/", views.case_retry, name="case-retry"),
+    path("cases/<uuid:case_id>/reclassify/", views.case_reclassify, name="case-reclassify"),
     path("cases/<uuid:case_id>/claim/", views.case_claim, name="case-claim"),
     path("cases/<uuid:case_id>/release/", views.case_release, name="case-release"),
     path("cases/<uuid:case_id>/decide/", views.case_decide, name="case-decide"),

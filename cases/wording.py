@@ -182,6 +182,12 @@ def _requeue(detail: Detail, _: Names) -> str:
     return f"Took the case back from a worker that vanished ({words})."
 
 
+def _reclassify(detail: Detail, _: Names) -> str:
+    return (
+        f"Sent the case to the model {detail.get('model_version', '')}; earlier answers are kept."
+    )
+
+
 def _release(detail: Detail, _: Names) -> str:
     if "held_by" in detail:
         return "Released the case of a colleague who reads cases no more; the findings are kept."
@@ -229,6 +235,7 @@ _SENTENCES: dict[str, Callable[[Detail, Names], str]] = {
     "record": _record,
     "fail": _fail,
     "requeue": _requeue,
+    "reclassify": _reclassify,
     "retry": lambda *_: "Sent the case to the workers again; earlier answers are kept.",
     "claim": lambda *_: "Claimed the case for review.",
     "release": _release,

@@ -229,6 +229,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,  # a file is sent as bytes
     "ENUM_NAME_OVERRIDES": {
         "CaseStatus": "cases.models.Case.Status",
+        "CellClass": "cases.models.CELL_CLASSES",
         "RunStatus": "cases.models.Run.Status",
     },
 }

@@ -83,9 +83,16 @@ def _class_names() -> dict[str, Any]:
     }
 
 
-def cells(rows: Sequence[ClassCount]) -> Figure:
-    """Cells by class, what the model said (open bars) above what a person found (solid ones)."""
-    colours = [class_colour(row.cell_class) for row in rows]
+NEEDS_A_LOOK = "Needs a<br>human look"
+
+
+def cells(rows: Sequence[ClassCount], abstained: int = 0) -> Figure:
+    """Cells by class, what the model said (open bars) above what a person found (solid ones).
+
+    Where it abstained it said no class: those cells have a bar of their own.
+    """
+    colours = [*(class_colour(row.cell_class) for row in rows), "var(--ink-soft)"]
+    names = [*(row.cell_class.value for row in rows), NEEDS_A_LOOK]
 
     def trace(who: str, counts: list[int], fill: object) -> dict[str, Any]:
         return {
@@ -93,7 +100,7 @@ def cells(rows: Sequence[ClassCount]) -> Figure:
             "orientation": "h",
             "name": who,
             "x": counts,
-            "y": [row.cell_class.value for row in rows],
+            "y": names[: len(counts)],
             "text": [f"{who} {count}" for count in counts],
             "textposition": "outside",
             "cliponaxis": False,
@@ -101,9 +108,11 @@ def cells(rows: Sequence[ClassCount]) -> Figure:
             "marker": {"color": fill, "line": {"color": colours, "width": 2}},
         }
 
-    predicted, found = [row.predicted for row in rows], [row.found for row in rows]
-    layout = _lying_down("Cells", 2 * len(rows), max(predicted + found, default=0), room=0.45)
+    predicted, found = [*(row.predicted for row in rows), abstained], [row.found for row in rows]
+    layout = _lying_down("Cells", 2 * len(names), max(predicted + found, default=0), room=0.45)
     layout["yaxis"] |= _class_names()
+    layout["yaxis"]["tickvals"].append(NEEDS_A_LOOK)
+    layout["yaxis"]["ticktext"].append(NEEDS_A_LOOK)
     return {
         "data": [trace("Model", predicted, "var(--surface)"), trace("Reader", found, colours)],
         "layout": layout | {"barmode": "group", "bargap": 0.25, "bargroupgap": 0.05},

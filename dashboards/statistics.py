@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db.models import (
     Aggregate,
+    CharField,
     Count,
     DateField,
     DurationField,
@@ -18,7 +19,10 @@ from django.db.models import (
     F,
     Q,
     QuerySet,
+    Value,
+    When,
 )
+from django.db.models import Case as Choice
 from django.db.models.functions import TruncWeek
 
 from accounts.models import Laboratory, User
@@ -222,7 +226,7 @@ def turnaround(scope: Scope) -> list[TurnaroundWeek]:
 
 @dataclass(frozen=True, slots=True)
 class ClassCount:
-    """How often the model, and how often a person said a class."""
+    """How often the model stood by a class, and how often a person said it."""
 
     cell_class: CellClass
     predicted: int
@@ -241,6 +245,7 @@ class Cells:
     images: int
     classes: tuple[ClassCount, ...]
     excluded: int
+    abstained: int
 
     @property
     def predicted(self) -> int:
@@ -259,8 +264,12 @@ class Cells:
         return self.found_signed + self.found_open
 
     @property
+    def answered(self) -> int:
+        return self.predicted + self.abstained
+
+    @property
     def unanswered(self) -> int:
-        return self.images - self.predicted
+        return self.images - self.answered
 
     @property
     def undecided(self) -> int:
@@ -268,10 +277,11 @@ class Cells:
 
 
 def cells(scope: Scope) -> Cells:
-    """Cells by the class that the model predicted and by the class that a person found.
+    """Cells by the class that the model stood by and by the class that a person found.
 
     The model's answer is the one that readers see: that of the version of the case's latest
-    finished run. A person's is their standing finding in a signed or open review.
+    finished run; where it abstained it counts apart, under no class. A person's is their standing
+    finding in a signed or open review.
     """
     cases = scope.accessioned
     predicted = _predicted(cases)
@@ -297,10 +307,16 @@ def cells(scope: Scope) -> Cells:
             for cell_class in CellClass
         ),
         excluded=excluded["signed"] + excluded["open"],
+        abstained=predicted.get(ABSTAINED, 0),
     )
 
 
+ABSTAINED = ""  # what the model stood by where it stood by no class
+_STATED = Choice(When(reasons=[], then=F("cell_class")), default=Value(ABSTAINED))
+
+
 def _predicted(cases: CaseQuerySet) -> dict[str, int]:
+    """How many answers stand by each class, and under `ABSTAINED` by none."""
     # An answer may belong to an earlier run of the same version, so the latest run leads to its
     # version and the version to the answers.
     latest = (
@@ -313,9 +329,10 @@ def _predicted(cases: CaseQuerySet) -> dict[str, int]:
             image__case__runs__in=latest.values("pk"),
             image__case__runs__model_version=F("model_version"),
         )
-        .values("cell_class")
+        .annotate(stated=_STATED)
+        .values("stated")
         .annotate(count=Count("pk"))
-        .values_list("cell_class", "count")
+        .values_list("stated", "count")
     )
     return dict(counts)
 
@@ -336,6 +353,8 @@ def _standing_findings(cases: CaseQuerySet) -> QuerySet[Finding]:
 class Agreement:
     """Reader and model on the same cells, and the cells that cannot be compared.
 
+    Those on which the model abstained are among the latter: it said nothing to agree with.
+
     `counts` has a row for each class of the reader's and a column for each of the model's, in the
     order of `CellClass`.
     """
@@ -343,6 +362,7 @@ class Agreement:
     counts: tuple[tuple[int, ...], ...]
     excluded: int
     unanswered: int
+    abstained: int = 0
 
     @property
     def compared(self) -> int:
@@ -379,17 +399,26 @@ def agreement(scope: Scope) -> Agreement:
     """The standing findings of the cases signed in the period, against the answer then shown."""
     pairs = (
         _standing_findings(scope.signed)
-        .values_list("cell_class", "prediction__cell_class")
+        .annotate(
+            said=Choice(
+                When(prediction=None, then=None),
+                When(prediction__reasons=[], then=F("prediction__cell_class")),
+                default=Value(ABSTAINED),
+                output_field=CharField(),
+            )
+        )
+        .values_list("cell_class", "said")
         .annotate(count=Count("pk"))
     )
-    counted = {(found, predicted): count for found, predicted, count in pairs}
+    counted = {(found, said): count for found, said, count in pairs}
     return Agreement(
         counts=tuple(
             tuple(counted.get((found.value, predicted.value), 0) for predicted in CellClass)
             for found in CellClass
         ),
         excluded=sum(count for (found, _), count in counted.items() if not found),
-        unanswered=sum(count for (found, said), count in counted.items() if found and not said),
+        unanswered=sum(n for (found, said), n in counted.items() if found and said is None),
+        abstained=sum(n for (found, said), n in counted.items() if found and said == ABSTAINED),
     )
 
 

@@ -41,7 +41,7 @@ def _counted(scope: statistics.Scope) -> dict[str, object]:
         "agreement": agreement,
         "results": results,
         "states_figure": charts.states(overview.states),
-        "cells_figure": charts.cells(cells.classes),
+        "cells_figure": charts.cells(cells.classes, cells.abstained),
         "turnaround_figure": charts.turnaround(weeks, targets),
         "agreement_figure": charts.agreement(agreement),
         "results_figure": charts.interpretations(results),

@@ -27,12 +27,18 @@ class Prediction:
 
     ``features`` is float32 (1280,), the picture as the last layer sees it; ``activation_maps``
     float32 (5, 7, 7), for each class how much each place spoke for it, rows first.
+    ``prediction_set`` holds the classes the cell may be of, by falling probability;
+    ``familiarity`` is the share of the known cells that lie farther out; ``reasons`` say in
+    sentences why the model abstains, and are empty where it stands by its class.
     """
 
     probabilities: tuple[float, ...]
     model_version: str = ""
     features: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
     activation_maps: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    prediction_set: tuple[CellClass, ...] = ()
+    familiarity: float | None = None
+    reasons: tuple[str, ...] = ()
 
     @property
     def cell_class(self) -> CellClass:

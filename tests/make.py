@@ -5,9 +5,10 @@ from functools import cache
 from io import BytesIO
 from itertools import count
 
+import numpy as np
 from PIL import Image, ImageDraw
 
-from cases import clock, intake, storage
+from cases import activation, clock, intake, storage
 from cases.models import Case, CellImage, Finding, Patient, Prediction, Review, Run
 from inference import registry
 from inference.labels import CellClass
@@ -23,6 +24,15 @@ _numbers = count(1)
 def model_version() -> ModelVersion:
     """The shipped model, registered and current."""
     return registry.register_shipped()
+
+
+def newer_model_version() -> ModelVersion:
+    """A version that is current in the place of the shipped one, and has answered nothing yet."""
+    newer = model_version()
+    ModelVersion.objects.update(is_current=False)
+    newer.pk, newer.name, newer.digest, newer.is_current = None, "newer", "f" * 64, True
+    newer.save()
+    return newer
 
 
 @cache
@@ -119,7 +129,8 @@ def classified(case: Case, predicted: CellClass = CellClass.PARABASAL) -> Run:
     return done
 
 
-def prediction(run: Run, image: CellImage, predicted: CellClass) -> Prediction:
+def prediction(run: Run, image: CellImage, predicted: CellClass, **fields) -> Prediction:
+    """An answer of this class at 0.8, sure of itself unless fields say otherwise."""
     probabilities = [0.8 if cell_class == predicted else 0.05 for cell_class in CellClass]
     abnormal = [cell_class.is_abnormal for cell_class in CellClass]
     return Prediction.objects.create(
@@ -130,7 +141,34 @@ def prediction(run: Run, image: CellImage, predicted: CellClass) -> Prediction:
         cell_class=predicted.value,
         confidence=0.8,
         abnormality=sum(p for p, is_it in zip(probabilities, abnormal, strict=True) if is_it),
+        **(
+            {
+                "prediction_set": [predicted.value],
+                "familiarity": 0.62,
+                "activation_maps": activation.pack_maps(activation_maps(predicted)),
+            }
+            | fields
+        ),
     )
+
+
+def activation_maps(cell_class: CellClass, strongest: float = 2.0):
+    """Maps in which one place spoke for this class, and everything a little against the others."""
+    maps = np.full(activation.SHAPE, -0.25, np.float32)
+    maps[list(CellClass).index(cell_class), 2, 4] = strongest
+    return maps
+
+
+def abstain(case: Case, image: CellImage, **fields) -> Prediction:
+    """Turn the answer for an image into an abstention between two classes."""
+    two = [CellClass.METAPLASTIC.value, CellClass.PARABASAL.value]
+    changes = {
+        "cell_class": two[0],
+        "prediction_set": two,
+        "reasons": ["It cannot tell Metaplastic from Parabasal."],
+    } | fields
+    image.predictions.filter(run__case=case).update(**changes)
+    return image.predictions.get(run__case=case)
 
 
 def finding(

@@ -10,7 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import User
-from cases import permissions, queries, signature, uploads
+from cases import activation, permissions, queries, signature, uploads
 from cases.models import (
     AuditEvent,
     Case,
@@ -168,17 +168,57 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
         )
 
 
+CLASSES = [cell_class.value for cell_class in CellClass]
 PROBABILITIES = {
     "type": "object",
-    "properties": {cell_class.value: {"type": "number"} for cell_class in CellClass},
-    "required": [cell_class.value for cell_class in CellClass],
+    "properties": {name: {"type": "number"} for name in CLASSES},
+    "required": CLASSES,
 }
 
 
+PLACES = {
+    "type": "array",
+    "minItems": activation.SIDE,
+    "maxItems": activation.SIDE,
+    "items": {
+        "type": "array",
+        "minItems": activation.SIDE,
+        "maxItems": activation.SIDE,
+        "items": {"type": "number"},
+    },
+}
+MAPS = {
+    "type": "object",
+    "properties": dict.fromkeys(CLASSES, PLACES),
+    "required": CLASSES,
+}
+
+
+class ActivationSerializer(serializers.Serializer[Any]):
+    """How much each of seven by seven places spoke for each class: rows first, from the top."""
+
+    image = serializers.UUIDField()
+    maps = serializers.SerializerMethodField()
+    strongest = serializers.FloatField(help_text="The largest value of the case's cells.")
+    disclaimer = DisclaimerField()
+
+    @extend_schema_field(MAPS)
+    def get_maps(self, told: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- lists by class
+        return told["maps"]
+
+
 class PredictionSerializer(serializers.ModelSerializer[Prediction]):
-    """A model version's answer for one image: read-only, and never a diagnosis."""
+    """A model version's answer for one image: read-only, and never a diagnosis.
+
+    Where the model abstained the cell needs a human look: there is no class, and ``reasons`` say
+    why; the numbers behind it are told all the same.
+    """
 
     image = serializers.UUIDField(source="image_id")
+    cell_class = serializers.SerializerMethodField()
+    abstained = serializers.BooleanField()
+    reasons = serializers.ListField(child=serializers.CharField())
+    prediction_set = serializers.ListField(child=serializers.ChoiceField(CLASSES))
     probabilities = serializers.SerializerMethodField()
     model_version = ModelNameSerializer()
 
@@ -187,12 +227,20 @@ class PredictionSerializer(serializers.ModelSerializer[Prediction]):
         fields = (
             "image",
             "cell_class",
+            "abstained",
+            "reasons",
+            "prediction_set",
+            "familiarity",
             "confidence",
             "abnormality",
             "probabilities",
             "model_version",
             "created_at",
         )
+
+    @extend_schema_field({"type": "string", "enum": CLASSES, "nullable": True})
+    def get_cell_class(self, prediction: Prediction) -> str | None:
+        return prediction.stated_class or None
 
     @extend_schema_field(PROBABILITIES)
     def get_probabilities(self, prediction: Prediction) -> dict[str, float]:
@@ -318,7 +366,7 @@ class CaseSerializer(IdentitySerializer[Case]):
 
     @extend_schema_field(FindingSerializer(many=True))
     def get_findings(self, case: Case) -> Any:  # noqa: ANN401 -- likewise
-        findings = queries.standing_findings(case).select_related("prediction")
+        findings = queries.compared_findings(case)
         return FindingSerializer(findings, many=True).data
 
     @extend_schema_field(ReportSerializer(allow_null=True))

@@ -140,6 +140,22 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
             raise NotFound("This image is not in the case.") from error
         return Response(status=status.HTTP_204_NO_CONTENT)
 
+    @extend_schema(
+        responses={200: answers.ActivationSerializer}
+        | NOT_ALLOWED
+        | {404: OpenApiResponse(answers.RefusalSerializer, "No such image, or no map of it.")}
+    )
+    @action(detail=True, url_path="images/<uuid:image_id>/activation", pagination_class=None)
+    def activation(self, request: Request, case_id: UUID, image_id: UUID) -> Response:
+        """Where a picture spoke for each of the classes, in the answer that readers see."""
+        case = self.get_object()
+        image = get_object_or_404(case.images, pk=image_id)
+        overlay = queries.activation_of(case, image)
+        if overlay is None:
+            raise NotFound("No activation map was kept of this image.")
+        told = overlay.to_json() | {"image": image.pk}
+        return self._answer(answers.ActivationSerializer, told)
+
     @extend_schema(request=None, responses={200: answers.CaseSerializer} | OF_A_VERB)
     @action(detail=True, methods=["post"])
     def submit(self, request: Request, case_id: UUID) -> Response:
@@ -152,6 +168,13 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
     def retry(self, request: Request, case_id: UUID) -> Response:
         """Give a failed case a new run; what earlier runs answered is kept."""
         workflow.retry(self.get_object(), self.reader, registry.current())
+        return self._told(case_id)
+
+    @extend_schema(request=None, responses={200: answers.CaseSerializer} | OF_A_VERB)
+    @action(detail=True, methods=["post"])
+    def reclassify(self, request: Request, case_id: UUID) -> Response:
+        """Ask the current model version where an older one answered; older answers are kept."""
+        workflow.reclassify(self.get_object(), self.reader, registry.current())
         return self._told(case_id)
 
     @extend_schema(request=None, responses={200: answers.CaseSerializer} | OF_A_VERB)
@@ -184,7 +207,7 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         sent = requests.DecisionsSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         decisions = sent.list_decisions()
-        standing = queries.standing_findings(case)
+        standing = queries.compared_findings(case)
         try:
             made = workflow.decide(case, self.reader, decisions)
         except workflow.Refused as error:
@@ -205,7 +228,7 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         decisions: Sequence[workflow.Decision],
     ) -> Response:
         findings = standing.filter(image_id__in=[decision.image_id for decision in decisions])
-        told = {"detail": str(error), "findings": findings.select_related("prediction")}
+        told = {"detail": str(error), "findings": findings}
         return self._answer(answers.StaleSerializer, told, status.HTTP_409_CONFLICT)
 
     @extend_schema(

@@ -2,11 +2,13 @@
 
 from django import template
 
-from cases import wording
+from cases import uncertainty, wording
 from cases.models import ABNORMAL_CLASSES
 
 register = template.Library()
 register.filter("percent", wording.percent)
+register.filter("set_in_words", uncertainty.prediction_set)
+register.filter("familiarity_in_words", uncertainty.familiarity)
 
 
 @register.filter

@@ -3,6 +3,7 @@
 from cases.views.images import image, thumbnail
 from cases.views.preparation import (
     case_new,
+    case_reclassify,
     case_retry,
     case_revise,
     case_submit,
@@ -24,6 +25,7 @@ __all__ = [
     "case_decide",
     "case_detail",
     "case_new",
+    "case_reclassify",
     "case_release",
     "case_report",
     "case_retry",

@@ -49,6 +49,8 @@ def may(user: User, case: Case) -> set[str]:
     wanted = {
         "prepare": case.status == states.DRAFT and permissions.can_prepare(user, case),
         "retry": case.status == states.FAILED and permissions.can_retry(user, case),
+        "reclassify": case.status == states.AWAITING_REVIEW
+        and permissions.can_reclassify(user, case),
         "claim": case.status == states.AWAITING_REVIEW and permissions.can_claim(user, case),
         "decide": case.status == states.REVIEWING and permissions.can_decide(user, case),
         "release": case.status == states.REVIEWING and permissions.can_release(user, case),

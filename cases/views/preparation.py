@@ -109,6 +109,14 @@ def case_submit(request: HttpRequest, case_id: UUID) -> HttpResponse:
 
 @require_POST
 @login_required
+def case_reclassify(request: HttpRequest, case_id: UUID) -> HttpResponse:
+    case = find_case(request, case_id)
+    attempt(request, lambda: workflow.reclassify(case, reader(request), registry.current()))
+    return redirect("case-detail", case.pk)
+
+
+@require_POST
+@login_required
 def case_retry(request: HttpRequest, case_id: UUID) -> HttpResponse:
     case = find_case(request, case_id)
     attempt(request, lambda: workflow.retry(case, reader(request), registry.current()))

@@ -50,6 +50,7 @@ def cell(request: HttpRequest, case_id: UUID, image_id: UUID) -> HttpResponse:
         if shown.prediction
         else []
     )
+    overlay = queries.activation_of(case, shown.image)
     context = frame(request, case) | {
         "cell": shown,
         "place": place + 1,
@@ -60,6 +61,8 @@ def cell(request: HttpRequest, case_id: UUID, image_id: UUID) -> HttpResponse:
         "cell_classes": list(CellClass),
         "exclusions": reading.EXCLUSIONS,
         "probabilities": probabilities,
+        "overlay": overlay,
+        "overlay_data": overlay and overlay.to_json(),
         "figure": charts.probability_figure(probabilities),
     }
     return render(request, "cases/cell.html", context)
@@ -114,6 +117,7 @@ def case_sign(request: HttpRequest, case_id: UUID) -> HttpResponse:
         "form": form,
         "counts": reading.by_class(cells),
         "tally": reading.tally(cells),
+        "abstained": reading.abstained(cells),
         "excluded": [cell for cell in cells if cell.finding and cell.finding.exclusion],
         "undecided": reading.undecided(cells),
         "meaning": signature.MEANING,

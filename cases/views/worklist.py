@@ -14,7 +14,9 @@ from cases import bethesda, intake, permissions, queries, reading, wording
 from cases.models import Case
 from cases.paging import CaseCursor
 from cases.views.found import find_case, may, reader
+from inference import registry
 from inference.labels import CellClass
+from inference.models import ModelVersion
 
 
 @require_safe
@@ -69,8 +71,19 @@ def case_detail(request: HttpRequest, case_id: UUID) -> HttpResponse:
         "cell_classes": list(CellClass),
         "exclusions": reading.EXCLUSIONS,
         "tally": reading.tally(cells),
+        "abstained": reading.abstained(cells),
+        "newer_model": _newer_model(case) if "reclassify" in may(reader(request), case) else None,
     }
     return render(request, "cases/gallery.html", context)
+
+
+def _newer_model(case: Case) -> ModelVersion | None:
+    """The current model version, where it has not answered this case."""
+    try:
+        current = registry.current()
+    except registry.NoCurrentModel:
+        return None
+    return current if queries.is_outdated(case, current) else None
 
 
 def _has_moved_on(request: HttpRequest, case: Case) -> bool:

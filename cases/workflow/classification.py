@@ -10,9 +10,9 @@ from django.db.models import Q
 from django.db.transaction import atomic
 
 from accounts.models import User
-from cases import clock, permissions, queue
+from cases import clock, permissions, queries, queue
 from cases.models import Case, CellImage, ClassificationFailure, Prediction, Run
-from cases.workflow.transition import InvalidTransition, require, transition
+from cases.workflow.transition import InvalidTransition, Refused, require, transition
 from inference.labels import CellClass
 from inference.models import ModelVersion
 
@@ -51,11 +51,20 @@ def begin(run: Run) -> Case:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A model version's word on one image: probabilities in its labels' order, or why not."""
+    """A model version's word on one image, or in ``failure`` why there is none.
+
+    Probabilities stand in the order of the labels; ``reasons`` say why the model abstains; maps
+    and features are as `cases.activation` packs them.
+    """
 
     image_id: UUID
     probabilities: tuple[float, ...] = ()
     failure: str = ""
+    prediction_set: tuple[str, ...] = ()
+    familiarity: float | None = None
+    reasons: tuple[str, ...] = ()
+    activation_maps: bytes | None = None
+    features: bytes | None = None
 
 
 def advance(run: Run, answers: Sequence[Answer]) -> None:
@@ -89,6 +98,11 @@ def _prediction(run: Run, answer: Answer) -> Prediction:
         cell_class=likeliest.value,
         confidence=by_class[likeliest],
         abnormality=abnormality,
+        prediction_set=list(answer.prediction_set),
+        familiarity=answer.familiarity,
+        reasons=list(answer.reasons),
+        activation_maps=answer.activation_maps,
+        features=answer.features,
         created_at=clock.now(),
     )
 
@@ -146,6 +160,21 @@ def retry(case: Case, user: User, model_version: ModelVersion) -> Case:
     """Give a failed case a new run; what earlier runs answered is kept."""
     with transition(case, user, "retry", Status.FAILED, Status.QUEUED) as (case, _):
         require(permissions.can_retry(user, case), "Only cytotechnologists retry a case.")
+        queue_run(case, model_version, attempt=1)
+    return case
+
+
+def reclassify(case: Case, user: User, model_version: ModelVersion) -> Case:
+    """Ask a newer model version about a case that nobody reads; older answers are kept (R25)."""
+    source, target = Status.AWAITING_REVIEW, Status.QUEUED
+    with transition(case, user, "reclassify", source, target) as (case, detail):
+        require(
+            permissions.can_reclassify(user, case),
+            "Only cytotechnologists and pathologists ask a model again.",
+        )
+        if not queries.is_outdated(case, model_version):
+            raise Refused(f"The model {model_version} has answered this case already.")
+        detail["model_version"] = model_version.name
         queue_run(case, model_version, attempt=1)
     return case
 

@@ -11,7 +11,16 @@ from django.utils import timezone
 from accounts.authentication import Reauthentication
 from accounts.models import User
 from cases import audit, bethesda, clock, permissions, queries, signature
-from cases.models import ABNORMAL_CLASSES, Case, CellImage, Finding, Prediction, Report, Review
+from cases.models import (
+    ABNORMAL_CLASSES,
+    ARRAYS,
+    Case,
+    CellImage,
+    Finding,
+    Prediction,
+    Report,
+    Review,
+)
 from cases.workflow.transition import InvalidTransition, Refused, locked, require, transition
 from inference.labels import CellClass
 
@@ -147,6 +156,7 @@ def sign(case: Case, user: User, read: bethesda.Read, proof: Reauthentication) -
         findings = list(
             review.findings.filter(withdrawn_at=None)
             .select_related("image", "prediction__model_version")
+            .defer(*(f"prediction__{field}" for field in ARRAYS))
             .order_by("image__digest")
         )
         undecided = case.images.count() - len(findings)

@@ -14,8 +14,8 @@ export function actOf(event) {
   if (event.defaultPrevented || event.isComposing || event.altKey || document.querySelector("dialog[open]")) return "";
   const control = event.ctrlKey || event.metaKey;
   const { key, code } = event;
-  if (event.target.closest?.("input:not([type=radio], [type=checkbox]), textarea, select")) return "";
-  if (event.target.closest?.("[type=radio]") && key.startsWith("Arrow")) return "";
+  if (event.target.closest?.("input:not([type=radio], [type=checkbox], [type=range]), textarea, select")) return "";
+  if (event.target.closest?.("[type=radio], [type=range]") && /^(Arrow|Home$|End$)/.test(key)) return "";
   if (control) {
     const chord = { z: "u", a: "all" }[key.toLowerCase()] ?? "";
     return event.shiftKey || event.repeat ? "" : chord;
@@ -45,6 +45,14 @@ export function showFinding(place, finding, model) {
   said.append(who, ` ${text}`);
   place.replaceChildren(said);
   return text;
+}
+
+/* Why Space does nothing here: the model abstained, and says why, or it has no answer. */
+export function whyNothingToConfirm({ dataset }, cells = 1) {
+  const way = "say a class with 1 to 5, or exclude with X.";
+  if (cells > 1) return `The model stands by no class for any of these ${cells} cells: ${way}`;
+  if (dataset.reasons) return `There is no class to confirm, this cell needs a human look. ${dataset.reasons} You decide: ${way}`;
+  return `The model gave no class here: ${way}`;
 }
 
 export function announce(sentence) {

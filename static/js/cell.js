@@ -9,7 +9,9 @@ import {
   findingsOf,
   showFinding,
   showKeys,
+  whyNothingToConfirm,
 } from "./bench.js";
+import { toggle as toggleActivation } from "./activation.js";
 
 const ZOOM = "cell-zoom"; // remembered from cell to cell in this tab
 
@@ -49,6 +51,7 @@ const ACTS = {
   "-": () => size(-1),
   0: () => size(0),
 };
+if (toggleActivation) ACTS.h = toggleActivation;
 
 function decideHere(cell) {
   const { cell: image, model, finding: id, class: cell_class, exclusion, place } = cell.dataset;
@@ -94,7 +97,7 @@ function decideHere(cell) {
   Object.assign(ACTS, {
     " ": () => {
       if (model) decide({ cell_class: model });
-      else alertReader("The model gave no class here: say one with 1 to 5, or exclude the cell with X.");
+      else alertReader(whyNothingToConfirm(cell));
     },
     x: async () => {
       const reason = await askWhy(`cell ${place}`);

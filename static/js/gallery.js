@@ -10,6 +10,7 @@ import {
   go,
   showFinding,
   showKeys,
+  whyNothingToConfirm,
 } from "./bench.js";
 
 const bench = document.querySelector("[data-bench]");
@@ -179,12 +180,12 @@ function confirm() {
   const cells = chosen();
   const answered = cells.filter(({ model }) => model);
   if (!answered.length) {
-    alertReader("The model gave no class here: say one with 1 to 5, or exclude the cell with X.");
+    alertReader(whyNothingToConfirm(cells[0].element, cells.length));
     return;
   }
   decide(answered.map(({ image, model }) => ({ image, cell_class: model })));
   const without = cells.length - answered.length;
-  if (without) alertReader(`The model gave no class for ${without} of the selected cells: they stay as they were.`);
+  if (without) alertReader(`The model stands by no class for ${without} of the selected cells: they stay as they were.`);
 }
 
 async function exclude() {

@@ -45,6 +45,8 @@ ROUTES = [
     Route("case-image", "delete", {CYTOTECHNOLOGIST}, served=204),
     Route("case-submit", "post", {CYTOTECHNOLOGIST}),
     Route("case-retry", "post", {CYTOTECHNOLOGIST}, state=Status.FAILED),
+    Route("case-reclassify", "post", {CYTOTECHNOLOGIST, PATHOLOGIST}, state=Status.AWAITING_REVIEW),
+    Route("case-activation", "get", EVERYBODY, state=Status.REVIEWING),
     Route("case-claim", "post", {PATHOLOGIST}, state=Status.AWAITING_REVIEW),
     Route("case-release", "post", {PATHOLOGIST}, state=Status.REVIEWING),
     Route("case-findings", "post", {PATHOLOGIST}, state=Status.REVIEWING),
@@ -52,6 +54,7 @@ ROUTES = [
     Route("case-trail", "get", EVERYBODY),
     Route("model", "get", EVERYBODY, of_a_case=False),
 ]
+OF_AN_IMAGE = {"case-image", "case-activation"}
 ASKERS = [NOBODY, *Role.values]
 
 
@@ -67,6 +70,8 @@ def a_case(route, laboratory):
     case = make.case(route.state, by=by, reviewer=reviewer, images=1)
     if route.name == "case-sign":
         make.finding(case, case.images.get())
+    if route.name == "case-reclassify":
+        make.newer_model_version()
     return case
 
 
@@ -84,7 +89,7 @@ def person(role, laboratory, case=None):
 def ask(client, route, case):
     image = case.images.get()
     place = case if route.of_a_case else None
-    address = url(route.name, place, image.pk if route.name == "case-image" else None)
+    address = url(route.name, place, image.pk if route.name in OF_AN_IMAGE else None)
     if route.name == "case-images":
         sent = {"file": BytesIO(make.cell_picture(seed=99))}
         return client.post(address, sent, format="multipart")

@@ -393,6 +393,61 @@ def test_an_image_that_the_last_run_could_not_read_says_why():
     assert told["progress"] == {"images": 2, "answered": 1, "failed": 1}
 
 
+def test_an_abstention_is_told_without_a_class_and_with_the_numbers_behind_it():
+    case = make.case(Status.REVIEWING, images=2)
+    sure, unsure = case.images.all()
+    make.abstain(case, unsure, familiarity=None)
+    for image in (sure, unsure):
+        make.finding(case, image, CellClass.PARABASAL)
+
+    told = as_person(case.reviewer).get(url("case-detail", case)).json()
+
+    said = {prediction["image"]: prediction for prediction in told["predictions"]}
+    known, doubtful = said[str(sure.pk)], said[str(unsure.pk)]
+    assert (known["cell_class"], known["abstained"], known["reasons"]) == ("Parabasal", False, [])
+    assert (known["prediction_set"], known["familiarity"]) == (["Parabasal"], 0.62)
+    assert (doubtful["cell_class"], doubtful["abstained"]) == (None, True)
+    assert doubtful["reasons"] == ["It cannot tell Metaplastic from Parabasal."]
+    assert doubtful["prediction_set"] == ["Metaplastic", "Parabasal"]
+    assert (doubtful["familiarity"], doubtful["probabilities"]["Parabasal"]) == (None, 0.8)
+    assert {f["image"]: f["agrees"] for f in told["findings"]} == {
+        str(sure.pk): True,
+        str(unsure.pk): None,
+    }
+    assert not {"activation_maps", "features"} & set(known)
+
+
+def test_the_activation_of_an_image_is_told_at_an_address_of_its_own():
+    case = make.case(Status.AWAITING_REVIEW, images=1)
+    client = as_person(case.accessioned_by)
+    image = case.images.get()
+
+    told = client.get(url("case-activation", case, image.pk)).json()
+    image.predictions.update(activation_maps=None)
+    without = client.get(url("case-activation", case, image.pk))
+    of_another = client.get(url("case-activation", case, make.case(images=1).images.get().pk))
+
+    assert told["image"] == str(image.pk)
+    assert told["maps"]["Parabasal"][2] == [-0.25, -0.25, -0.25, -0.25, 2.0, -0.25, -0.25]
+    assert (told["strongest"], told["disclaimer"]) == (2.0, DISCLAIMER)
+    assert without.status_code == of_another.status_code == 404
+    assert without.json() == {"detail": "No activation map was kept of this image."}
+
+
+def test_a_newer_model_is_asked_once_and_the_refusal_is_the_verbs():
+    case = make.case(Status.AWAITING_REVIEW, images=1)
+    client = as_person(case.accessioned_by)
+
+    early = client.post(url("case-reclassify", case))
+    newer = make.newer_model_version()
+    asked = client.post(url("case-reclassify", case))
+
+    assert early.status_code == 409
+    assert early.json()["detail"].endswith("has answered this case already.")
+    assert (asked.status_code, asked.json()["status"]) == (200, "queued")
+    assert asked.json()["runs"][-1]["model_version"]["name"] == newer.name
+
+
 @pytest.mark.parametrize(
     ("person", "sees"),
     [(make.cytotechnologist, True), (make.pathologist, True), (make.administrator, False)],

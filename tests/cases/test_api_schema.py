@@ -95,6 +95,18 @@ def test_what_a_review_answers_is_what_the_schema_says(schema):
     check(schema, client.get(url("case-trail", case)), place + "trail/")
 
 
+def test_an_abstention_and_an_activation_are_what_the_schema_says(schema):
+    case = make.case(Status.REVIEWING, images=2)
+    image = case.images.first()
+    make.abstain(case, image, familiarity=None)
+    client = as_person(case.reviewer)
+    place = "/api/v1/cases/{case_id}/"
+
+    check(schema, client.get(url("case-detail", case)), place)
+    found = client.get(url("case-activation", case, image.pk))
+    check(schema, found, place + "images/{image_id}/activation/")
+
+
 def test_the_model_is_what_the_schema_says(schema):
     client = as_person(make.administrator())
 

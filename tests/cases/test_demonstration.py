@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 from django.db.models import Count
 
 from accounts.models import Laboratory, User
-from cases import demonstration
+from cases import activation, demonstration
 from cases.models import AuditEvent, Case, CellImage, Prediction
 from tests import make
 
@@ -39,10 +39,20 @@ def test_seed_demo_fills_a_laboratory_and_shows_its_logins_again(state_folder, c
         "draft": 1,
         "queued": 1,
         "failed": 1,
-        "awaiting_review": 3,
+        "awaiting_review": 4,
         "reviewing": 2,
         "signed": len(demonstration.SIGNED),
     }
+    doubtful = riverside.get(clinical_note=demonstration.DOUBTFUL.note)
+    assert [image.name for image in doubtful.images.order_by("name") if "-0" not in image.name] == [
+        "synthetic-between-two-classes.png",
+        "synthetic-blank.png",
+        "synthetic-noise.png",
+        "synthetic-page.png",
+    ]
+    assert doubtful.images.count() == 6
+    maps = doubtful.images.values_list("predictions__activation_maps", flat=True)
+    assert {len(stored) for stored in maps} == {activation.MAP_BYTES}, "the real network gave them"
     assert Laboratory.objects.get(name=demonstration.NEIGHBOUR).cases.count() == 1
     assert Prediction.objects.count() == sum(
         case.images.count()

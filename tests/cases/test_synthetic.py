@@ -97,3 +97,13 @@ def test_an_absurd_picture_is_a_picture_all_the_same(kind):
 
     assert (kept.width, kept.height) == (120, 120)
     assert image.tobytes() == synthetic.draw_absurd(kind, seed=2, size=120).tobytes()
+
+
+def test_a_picture_between_two_classes_lies_halfway_and_is_the_same_each_time():
+    two = CellClass.KOILOCYTOTIC, CellClass.METAPLASTIC
+
+    image = synthetic.draw_between(*two, seed=2)
+
+    one, other = (np.asarray(synthetic.draw(cell_class, 2, 180), float) for cell_class in two)
+    assert np.abs(np.asarray(image, float) - (one + other) / 2).max() <= 1
+    assert image.tobytes() == synthetic.draw_between(*two, seed=2).tobytes()

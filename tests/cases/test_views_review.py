@@ -1,6 +1,7 @@
 """The pathologist's pages: what they show, what they refuse, what a refusal keeps."""
 
 import json
+import re
 
 import pytest
 from django.db import connection
@@ -116,6 +117,71 @@ def test_an_image_that_was_not_classified_comes_first_with_the_reason(client):
     assertContains(answer, "no answer. The file is damaged.")
 
 
+WHY = "It cannot tell Metaplastic from Parabasal."
+
+
+def doubtful(client, images=1):
+    """A case in review on whose first cell the model abstained."""
+    case = in_review(client, images)
+    image = case.images.first()
+    make.abstain(case, image)
+    return case, image
+
+
+def test_an_abstention_is_a_human_look_with_its_reason_and_no_class(client):
+    case, image = doubtful(client, images=2)
+
+    answer = client.get(page_of("case-detail", case))
+
+    assert answer.context["cells"][0].image == image
+    [tile] = re.findall(
+        rf'<li class="cell" data-cell="{image.pk}".*?</li>', page(answer), re.DOTALL
+    )
+    assert "Needs a human look" in tile
+    assert WHY in tile
+    assert 'data-model=""' in tile
+    assert f'data-reasons="{WHY}"' in tile
+    assert "class-name" not in tile
+    assertContains(answer, "1 of 2 needs a human look:")
+
+
+def page(answer):
+    return answer.content.decode()
+
+
+def test_a_class_given_where_the_model_abstained_is_neither_confirmed_nor_corrected(client):
+    case, image = doubtful(client)
+    finding = make.finding(case, image, CellClass.METAPLASTIC)
+
+    answer = client.get(page_of("case-detail", case))
+
+    assert finding.agrees is None
+    assertContains(answer, "Finding:</span> Metaplastic</span>")
+    assertNotContains(answer, "Confirmed")
+    assertNotContains(answer, "Corrected to")
+
+
+def test_a_newer_model_is_offered_to_those_who_may_ask_it_while_nobody_reads(client):
+    case = make.case(Status.AWAITING_REVIEW, images=1)
+    ask = page_of("case-reclassify", case)
+    client.force_login(case.accessioned_by)
+
+    before = client.get(page_of("case-detail", case))
+    make.newer_model_version()
+    offered = client.get(page_of("case-detail", case))
+    client.force_login(make.administrator(laboratory=case.laboratory))
+    administrator = client.get(page_of("case-detail", case))
+    client.force_login(case.accessioned_by)
+    asked = client.post(ask)
+
+    assertNotContains(before, ask)
+    assertContains(offered, ask)
+    assertNotContains(administrator, ask)
+    assertRedirects(asked, page_of("case-detail", case))
+    case.refresh_from_db()
+    assert case.status == Status.QUEUED
+
+
 def test_others_see_who_holds_the_case_and_have_no_keys(client):
     case = make.case(Status.REVIEWING, images=1)
     client.force_login(make.pathologist(laboratory=case.laboratory))
@@ -176,6 +242,62 @@ def test_a_cell_shows_its_probabilities_model_version_and_neighbours(client):
     assertContains(answer, reverse("lesson-summary", args=["parabasal"]))
     [bars] = answer.context["figure"]["data"]
     assert bars["x"] == second.predictions.get().probabilities
+
+
+def test_a_cell_says_in_words_how_certain_the_model_is(client):
+    case = in_review(client, images=1)
+
+    answer = client.get(page_of("cell", case, case.images.get()))
+
+    assertContains(answer, "Only Parabasal remains at the laboratory&#x27;s 99 %.")
+    assertContains(answer, "More like the known cells than 62 % of them are.")
+    assertContains(answer, "Confirm the model\u2019s class")
+
+
+def test_an_abstained_cell_keeps_its_numbers_in_sight_and_offers_no_class_to_confirm(client):
+    case, image = doubtful(client)
+
+    answer = client.get(page_of("cell", case, image))
+
+    assertContains(answer, "Needs a human look")
+    assertContains(answer, WHY)
+    assertContains(answer, "cannot tell Metaplastic from Parabasal at the laboratory&#x27;s 99 %")
+    assertContains(answer, 'scope="row"', count=5)
+    assertContains(answer, "there is no class to confirm")
+    assertNotContains(answer, "Confirm the model\u2019s class</button>")
+    assertNotContains(answer, 'class="highest"')
+    assertNotContains(answer, "The model\u2019s class:")
+    [bars] = answer.context["figure"]["data"]
+    assert bars["x"] == image.predictions.get().probabilities
+
+
+def test_a_cell_hands_over_its_five_maps_hidden_until_a_script_shows_them(client):
+    case = in_review(client, images=1)
+
+    answer = client.get(page_of("cell", case, case.images.get()))
+
+    [handed] = re.findall(r'id="activation-maps" type="application/json">(.*?)<', page(answer))
+    told = json.loads(handed)
+    assert list(told["maps"]) == [cell_class.value for cell_class in CellClass]
+    assert (told["strongest"], told["maps"]["Parabasal"][2][4]) == (2.0, 2.0)
+    assertContains(answer, "data-heat hidden")
+    assertContains(answer, 'aria-hidden="true" hidden></canvas>', count=1)
+    assertContains(answer, 'name="heat-class"', count=5)
+    assertContains(answer, 'value="Parabasal" checked')
+    assertContains(answer, "It does not show a lesion")
+    assertContains(answer, "<kbd>H</kbd>", count=2)  # the button and the sheet of keys
+
+
+def test_a_cell_without_a_kept_map_has_nothing_to_show(client):
+    case = in_review(client, images=1)
+    image = case.images.get()
+    image.predictions.update(activation_maps=None)
+
+    answer = client.get(page_of("cell", case, image))
+
+    assertNotContains(answer, "activation-maps")
+    assertNotContains(answer, "<canvas")
+    assertNotContains(answer, "<kbd>H</kbd>")
 
 
 def case_cells(client, case):
@@ -247,6 +369,24 @@ def test_the_signing_page_asks_for_nothing_in_advance(client):
     assertContains(answer, " checked", count=1)  # "not stated", of the EC/TZ component
     assertContains(answer, signature.MEANING)
     assertNotContains(answer, "no finding yet")
+
+
+def test_abstentions_are_counted_apart_beside_the_findings(client):
+    case, _ = doubtful(client, images=3)
+    for image in case.images.all():
+        make.finding(case, image, CellClass.METAPLASTIC)
+
+    answer = client.get(page_of("case-sign", case))
+
+    counts = {row.cell_class: (len(row.found), row.model) for row in answer.context["counts"]}
+    assert counts[CellClass.METAPLASTIC] == (3, 0)
+    assert counts[CellClass.PARABASAL] == (0, 2)
+    assertContains(
+        answer,
+        '<tr><th scope="row">Needs a human look</th><td class="number">\u2013</td>'
+        '<td class="number">1</td></tr>',
+        html=True,
+    )
 
 
 def test_undecided_cells_are_shown_and_block_the_signature(client):
@@ -376,6 +516,27 @@ def test_the_report_shows_what_was_signed_by_whom_and_that_it_still_matches(clie
     assertContains(answer, "Content matches its digest")
     assertContains(answer, "(corrected)", count=2)
     assertContains(answer, "Research and education only, not for diagnosis.")
+
+
+def test_the_report_says_where_the_model_abstained_and_why(client):
+    case, image = doubtful(client, images=2)
+    for one in case.images.all():
+        make.finding(case, one, CellClass.METAPLASTIC)
+    user = case.reviewer
+    proof = Reauthentication(user_id=user.pk, at=timezone.now(), method="password")
+    workflow.sign(case, user, READ, proof)
+
+    answer = client.get(page_of("case-report", case))
+
+    content = json.loads(case.reports.get().content)
+    told = {cell["image"]: cell["model"] for cell in content["cells"]}
+    model = told.pop(image.digest)
+    [other] = told.values()
+    assert (model["cell_class"], model["abstained"], model["reasons"]) == (None, True, [WHY])
+    assert model["prediction_set"] == ["Metaplastic", "Parabasal"]
+    assert (other["cell_class"], other["abstained"], other["reasons"]) == ("Parabasal", False, [])
+    assertContains(answer, f"<b>Needs a human look.</b> {WHY}", count=1)
+    assertContains(answer, "(corrected)", count=1)
 
 
 def test_the_report_states_the_time_with_the_zone_of_the_laboratory(client):

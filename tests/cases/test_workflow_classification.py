@@ -2,12 +2,15 @@
 
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from django.db import IntegrityError, transaction
 
-from cases import clock, storage, tasks, workflow
+from cases import activation, clock, queries, storage, tasks, workflow
 from cases.models import AuditEvent, Case, ClassificationFailure, Prediction, Run
 from cases.workflow import Answer, InvalidTransition
+from inference import classifier as inference
+from inference import registry
 from inference.labels import CellClass
 from tests import make
 
@@ -93,6 +96,140 @@ def test_a_prediction_keeps_what_the_model_said():
     assert prediction.abnormality == pytest.approx(0.7)
     assert tuple(prediction.probabilities) == AT_ODDS
     assert prediction.model_version == run.model_version
+
+
+def test_a_prediction_keeps_its_set_its_familiarity_its_reasons_and_its_arrays():
+    run = queued_run(images=1)
+    workflow.begin(run)
+    why = ("It cannot tell Koilocytotic from Metaplastic.", "The picture is blurred.")
+    maps, features = bytes(activation.MAP_BYTES), bytes(activation.FEATURE_BYTES)
+    answer = Answer(
+        run.case.images.get().pk,
+        AT_ODDS,
+        prediction_set=("Koilocytotic", "Metaplastic"),
+        familiarity=0.04,
+        reasons=why,
+        activation_maps=maps,
+        features=features,
+    )
+
+    workflow.advance(run, [answer])
+
+    kept = run.predictions.get()
+    assert kept.prediction_set == ["Koilocytotic", "Metaplastic"]
+    assert (kept.familiarity, tuple(kept.reasons)) == (0.04, why)
+    assert (bytes(kept.activation_maps), bytes(kept.features)) == (maps, features)
+    assert (kept.abstained, kept.stated_class, kept.cell_class) == (True, "", "Koilocytotic")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"prediction_set": ["Endocervical"], "reasons": ["So."]},
+        {"prediction_set": ["Metaplastic"]},  # not the likeliest
+        {"prediction_set": ["Parabasal", "Metaplastic"], "reasons": []},
+        {"reasons": [""]},
+        {"familiarity": 1.01},
+        {"familiarity": -0.01},
+        {"activation_maps": bytes(489)},
+        {"features": bytes(2562)},
+    ],
+    ids=str,
+)
+def test_the_database_refuses_an_answer_that_cannot_be(broken):
+    case = make.case(Status.AWAITING_REVIEW, images=1)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Prediction.objects.update(**broken)
+
+    assert case.images.get().predictions.get().stated_class == "Parabasal"
+
+
+class Doubtful:
+    """A classifier that abstains on every picture."""
+
+    def classify(self, images):
+        return [
+            inference.Prediction(
+                AT_ODDS,
+                prediction_set=(CellClass.KOILOCYTOTIC, CellClass.METAPLASTIC),
+                familiarity=0.5,
+                reasons=("It cannot tell Koilocytotic from Metaplastic.",),
+            )
+            for _ in images
+        ]
+
+
+def test_what_the_classifier_says_of_its_certainty_reaches_the_row(monkeypatch):
+    run = queued_run(images=1)
+    monkeypatch.setitem(registry._loaded, run.model_version.digest, Doubtful())  # noqa: SLF001
+
+    tasks.classify_run(str(run.pk))
+
+    kept = run.predictions.get()
+    assert kept.prediction_set == ["Koilocytotic", "Metaplastic"]
+    assert (kept.familiarity, len(kept.reasons)) == (0.5, 1)
+    assert (kept.activation_maps, kept.features) == (None, None)
+
+
+def test_a_version_that_is_not_calibrated_says_nothing_of_familiarity():
+    said = inference.Prediction(AT_ODDS, familiarity=1.0)
+    image = make.image(make.case())
+
+    assert tasks.answer(image, said).familiarity is None
+
+
+def test_the_maps_and_features_of_the_pass_through_the_network_are_kept():
+    run = queued_run(images=1)
+
+    tasks.classify_run(str(run.pk))
+
+    kept = run.predictions.get()
+    [said] = registry.classifier_for(run.model_version).classify(
+        [storage.open_image(run.case.laboratory_id, run.case.images.get().digest)]
+    )
+    assert np.array(activation.unpack_maps(bytes(kept.activation_maps))) == pytest.approx(
+        said.activation_maps, rel=1e-2, abs=1e-3
+    )
+    assert np.frombuffer(bytes(kept.features), "<f2") == pytest.approx(
+        said.features, rel=1e-3, abs=1e-3
+    )
+
+
+def test_a_newer_model_version_answers_beside_the_older_and_takes_nothing_away(
+    monkeypatch, django_capture_on_commit_callbacks
+):
+    case = make.case(Status.AWAITING_REVIEW, images=2)
+    older = list(Prediction.objects.order_by("pk").values())
+    newer = make.newer_model_version()
+    monkeypatch.setitem(registry._loaded, newer.digest, Doubtful())  # noqa: SLF001
+
+    with django_capture_on_commit_callbacks(execute=False) as woken:
+        queued = workflow.reclassify(case, case.accessioned_by, newer)
+    tasks.classify_run(str(queued.runs.get(status="pending").pk))
+
+    case.refresh_from_db()
+    assert (queued.status, len(woken)) == (Status.QUEUED, 1)
+    assert case.status == Status.AWAITING_REVIEW
+    kept = Prediction.objects.exclude(model_version=newer)
+    assert list(kept.order_by("pk").values()) == older
+    assert [one.model_version for one in queries.shown_predictions(case)] == [newer, newer]
+    event = case.events.first()
+    assert (event.action, event.actor) == ("reclassify", case.accessioned_by)
+    assert event.detail == {"model_version": "newer"}
+    assert actions(case) == ["reclassify", "begin", "record"]
+
+
+def test_a_model_version_that_has_answered_is_not_asked_again():
+    case = make.case(Status.AWAITING_REVIEW, images=1)
+
+    with pytest.raises(workflow.Refused, match="has answered this case already"):
+        workflow.reclassify(case, case.accessioned_by, make.model_version())
+
+    case.refresh_from_db()
+    assert case.status == Status.AWAITING_REVIEW
+    assert case.runs.count() == 1
+    assert not case.events.exists()
 
 
 def test_a_picture_that_cannot_be_read_fails_by_name_while_the_others_succeed():

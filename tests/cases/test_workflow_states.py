@@ -41,6 +41,10 @@ VERBS = {
         lambda case, user: workflow.submit(case, user, make.model_version()),
     ),
     "retry": (Status.FAILED, lambda case, user: workflow.retry(case, user, make.model_version())),
+    "reclassify": (
+        Status.AWAITING_REVIEW,
+        lambda case, user: workflow.reclassify(case, user, make.newer_model_version()),
+    ),
     "claim": (Status.AWAITING_REVIEW, workflow.claim),
     "release": (Status.REVIEWING, workflow.release),
     "decide": (
@@ -99,6 +103,9 @@ def people(laboratory):
 ALLOWED_BESIDE_THE_HOLDER = {
     ("retry", "another cytotechnologist"),
     ("claim", "another pathologist"),
+    ("reclassify", "another pathologist"),
+    ("reclassify", "another cytotechnologist"),
+    ("reclassify", "the other role"),
 }
 
 

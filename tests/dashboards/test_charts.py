@@ -66,13 +66,22 @@ def test_states_are_bars_in_the_order_of_a_case_s_life():
 
 
 def test_cells_show_model_and_reader_in_the_same_colour_for_a_class():
-    model, reader = charts.cells(CELLS)["data"]
+    model, reader = charts.cells(CELLS, 7)["data"]
 
-    assert model["y"] == reader["y"] == [c.value for c in CellClass]
-    assert (model["x"], reader["x"]) == ([0, 2, 4, 6, 8], [1, 2, 3, 4, 5])
+    assert model["y"][:5] == reader["y"] == [c.value for c in CellClass]
+    assert (model["x"][:5], reader["x"]) == ([0, 2, 4, 6, 8], [1, 2, 3, 4, 5])
     assert model["text"][1] == "Model 2"
-    assert model["marker"]["line"]["color"] == reader["marker"]["color"]
-    assert len(set(reader["marker"]["color"])) == 5
+    assert model["marker"]["line"]["color"][:5] == reader["marker"]["color"][:5]
+    assert len(set(reader["marker"]["color"][:5])) == 5
+
+
+def test_abstentions_are_a_bar_of_the_model_s_that_is_no_class():
+    figure = charts.cells(CELLS, 7)
+
+    model, reader = figure["data"]
+    assert (model["y"][5], model["x"][5], model["text"][5]) == (charts.NEEDS_A_LOOK, 7, "Model 7")
+    assert charts.NEEDS_A_LOOK not in reader["y"]
+    assert figure["layout"]["yaxis"]["tickvals"][5] == charts.NEEDS_A_LOOK
 
 
 def test_turnaround_has_two_lines_a_priority_and_leaves_a_gap_for_a_week_without_cases():

@@ -176,6 +176,17 @@ def test_cells_are_counted_by_the_model_s_class_and_by_the_reader_s(reader):
     assert (counted.excluded, counted.undecided) == (1, 1)
 
 
+def test_an_abstention_counts_apart_and_under_no_class(reader):
+    case = world.reviewing(reader, ago=days(1), cells=[(DYS, None), (META, None), (None, None)])
+    make.abstain(case, case.images.all()[1])
+
+    counted = statistics.cells(scope(reader))
+
+    assert [row.predicted for row in counted.classes] == [1, 0, 0, 0, 0]
+    assert (counted.predicted, counted.abstained, counted.answered) == (1, 1, 2)
+    assert counted.unanswered == 1
+
+
 def test_cells_belong_to_the_period_in_which_their_case_was_accessioned(reader):
     world.signed(reader, ago=days(1), took=24 * 40, cells=[(DYS, DYS)])
 
@@ -273,6 +284,22 @@ def test_agreement_compares_the_standing_findings_of_signed_cases(reader):
     assert [sum(row) for _, row, _ in found.rows] == [total for *_, total in found.rows]
     # by chance: 3 x 2 + 1 x 1 of 25; seen: 15 of 25
     assert found.kappa == pytest.approx((15 - 7) / (25 - 7))
+
+
+def test_agreement_leaves_out_what_the_model_abstained_on(reader):
+    case = world.signed(
+        reader,
+        ago=days(1),
+        took=5,
+        cells=[(DYS, DYS), (META, META), (None, PARA), (META, "Folded")],
+    )
+    for image in list(case.images.all())[1::2]:
+        make.abstain(case, image)
+
+    found = statistics.agreement(scope(reader))
+
+    assert (found.compared, found.agreed, found.by_model) == (1, 1, [1, 0, 0, 0, 0])
+    assert (found.abstained, found.unanswered, found.excluded) == (1, 1, 1)
 
 
 def test_agreement_compares_with_the_answer_that_was_shown_to_the_reader(reader):

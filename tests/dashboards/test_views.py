@@ -11,7 +11,7 @@ from cases import clock
 from inference.labels import CellClass
 from tests import make
 from tests.dashboards import world
-from tests.dashboards.world import DYS, KOI, NOW, days
+from tests.dashboards.world import DYS, KOI, META, NOW, days
 
 pytestmark = pytest.mark.django_db
 URL = reverse("dashboard")
@@ -74,15 +74,22 @@ def test_each_chart_stands_beside_a_table_and_reads_the_figure_of_its_name(clien
 
 
 def test_the_tables_say_what_the_charts_show(client, reader):
-    world.signed(reader, ago=days(1), took=30, cells=[(DYS, DYS), (KOI, DYS), (KOI, "Blurred")])
+    cells = [(DYS, DYS), (KOI, DYS), (KOI, "Blurred"), (META, META)]
+    case = world.signed(reader, ago=days(1), took=30, cells=cells)
+    make.abstain(case, case.images.last())
     world.signed(reader, ago=days(2), took=10, read=world.satisfactory("HSIL"))
 
     page = re.sub(r"\s+", " ", client.get(URL).content.decode())
 
     assert '20.0 h</span> <span class="label">Median turnaround' in page
     assert "50.0 % (1 of 2 cells)" in page
-    assert "1 excluded by the reader, 0 without an answer of the model" in page
-    assert "3 cell images: 0 without an answer of the model; 1 excluded by a reader; " in page
+    assert "1 excluded by the reader, 1 on which the model abstained, 0 without an answer" in page
+    assert "Cells on which the model abstained are left out" in page
+    assert re.search(
+        r'Needs a human look <span class="soft">\(no class\)</span></th> <td class="number">1<',
+        page,
+    )
+    assert "4 cell images: 0 without an answer of the model; 1 excluded by a reader; " in page
     assert "High-grade squamous intraepithelial lesion" in page
     assert "Targets: routine 100 h, urgent 20 h." in page
 
@@ -98,7 +105,7 @@ def test_the_other_laboratory_s_numbers_never_appear(client, reader):
     assert figures(before) == {}
     assert "Nothing to count yet" in before.content.decode()
     assert stranger.laboratory.name not in after.content.decode()
-    assert figures(after)["cells"]["data"][0]["x"] == [1, 0, 0, 0, 0]
+    assert figures(after)["cells"]["data"][0]["x"] == [1, 0, 0, 0, 0, 0]
     assert after.context["overview"].median_hours == 7.0
 
 

@@ -381,3 +381,82 @@ def test_a_key_waits_for_no_answer(page, live_server, transactional_db):
     held[0].continue_()
     said(page, "All saved")
     assert len(standing(case)) == 10
+
+
+def test_a_cell_on_which_the_model_abstained_has_nothing_to_confirm(
+    page, complaints, live_server, transactional_db
+):
+    case = claimed_case(3)
+    doubtful = make.abstain(case, case.images.last()).image
+    open_gallery(page, live_server, case)
+    assert tile(page, 1).get_attribute("data-cell") == str(doubtful.pk)
+
+    press(page, "Space")
+    in_gallery = page.locator("[data-alert-words]").inner_text()
+    press(page, "Enter")
+    page.wait_for_url("**/cells/**")
+    page.locator("[data-decide]").wait_for()
+    press(page, "Space")
+    on_its_page = page.locator("[data-alert-words]").inner_text()
+    nothing = standing(case)
+    press(page, "4")
+    said(page, "All saved")
+
+    for sentence in (in_gallery, on_its_page):
+        assert "needs a human look" in sentence
+        assert "It cannot tell Metaplastic from Parabasal." in sentence
+    assert nothing == {}
+    assert standing(case) == {doubtful.name: PARABASAL}
+    assert page.locator("[data-standing]").inner_text() == "Finding: Parabasal"
+    assert complaints == []
+
+
+def test_h_lays_the_map_over_the_picture_and_takes_it_away(
+    page, complaints, live_server, transactional_db
+):
+    case = waiting_case(1)  # nobody holds it: who only looks may see the map as well
+    image = case.images.get()  # a picture whose map has one strong place, for its own class
+    at = reverse("cell", args=[case.pk, image.pk])
+    log_in(page, live_server, make.pathologist(laboratory=case.laboratory), at)
+    overlay = page.locator("[data-heat-map]")
+    toggle = page.locator("[data-heat-toggle]")
+    toggle.wait_for()
+    assert not overlay.is_visible()
+
+    press(page, "h")
+
+    assert overlay.is_visible()
+    assert overlay.bounding_box() == page.locator(".picture-frame img").bounding_box()
+    assert toggle.get_attribute("aria-pressed") == "true"
+    words = page.locator("[data-heat-words]")
+    assert words.inner_text() == (
+        "For Dyskeratotic the strongest place is in the third row from the top, fifth from the "
+        "left: 100 % of the strongest among the cells of this case."
+    )
+    assert opaque_at(overlay, 4.5 / 7, 2.5 / 7) == 255  # where the map is strongest
+    assert opaque_at(overlay, 0.5 / 7, 0.5 / 7) == 0  # where it is negative
+    page.locator("[name=zoom][value='4']").check()
+    assert overlay.bounding_box() == page.locator(".picture-frame img").bounding_box()
+    page.get_by_label("Opacity").fill("30")
+    assert overlay.evaluate("map => map.style.opacity") == "0.3"
+    press(page, "ArrowRight")
+    assert page.get_by_label("Opacity").input_value() == "35"
+    page.locator("[name=heat-class][value=Parabasal]").check()
+    assert words.inner_text() == "Nothing in this picture spoke for Parabasal."
+    assert opaque_at(overlay, 4.5 / 7, 2.5 / 7) == 0
+    press(page, "h")
+    assert not overlay.is_visible()
+    assert complaints == []
+
+
+def opaque_at(canvas, across, down):
+    """How opaque the map is at a place, from 0 to 255."""
+    return canvas.evaluate(
+        """(map, [x, y]) => {
+          const copy = new OffscreenCanvas(map.width, map.height);
+          const context = copy.getContext("2d", { willReadFrequently: true });
+          context.drawImage(map, 0, 0);
+          return context.getImageData(x * map.width, y * map.height, 1, 1).data[3];
+        }""",
+        [across, down],
+    )

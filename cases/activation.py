@@ -1,0 +1,68 @@
+"""Activation maps and features as they are stored, and what a page needs to draw the maps.
+
+A map says for each of seven by seven places how much it spoke for a class. The five maps came with
+the answer, out of the same pass through the network; nothing is computed again.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.labels import CellClass
+
+SIDE = 7  # places in a row, and rows
+SHAPE = (len(CellClass), SIDE, SIDE)
+FEATURES = 1280
+STORED = np.dtype("<f2")  # half precision, the low byte first
+MAP_BYTES = len(CellClass) * SIDE * SIDE * STORED.itemsize
+FEATURE_BYTES = FEATURES * STORED.itemsize
+
+Maps = list[list[list[float]]]  # by class, row and column
+
+
+def pack_maps(maps: NDArray[np.float32]) -> bytes:
+    """Five maps, in the order of the classes, as they are stored."""
+    return _pack(maps, SHAPE)
+
+
+def pack_features(features: NDArray[np.float32]) -> bytes:
+    """What the last layer saw, as it is stored."""
+    return _pack(features, (FEATURES,))
+
+
+def _pack(numbers: NDArray[np.float32], shape: tuple[int, ...]) -> bytes:
+    if numbers.shape != shape:
+        raise ValueError(f"{numbers.shape} numbers where {shape} are stored")
+    largest = np.finfo(STORED).max  # an outlier stays the largest, and never becomes infinite
+    return np.clip(numbers, -largest, largest).astype(STORED).tobytes()
+
+
+def unpack_maps(stored: bytes) -> Maps:
+    """The five maps, by class, row and column."""
+    maps: Maps = _unpacked(stored).astype(float).round(4).tolist()
+    return maps
+
+
+def largest(stored: list[bytes]) -> float:
+    """The most that any place of these cells spoke for any class; 0 where none did."""
+    return max([0.0, *(float(_unpacked(maps).max()) for maps in stored)])
+
+
+def _unpacked(stored: bytes) -> NDArray[np.float16]:
+    return np.frombuffer(stored, STORED).reshape(SHAPE)
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """The maps of one cell, and the value of full colour: one for the case's cells, to compare."""
+
+    maps: Maps
+    strongest: float
+
+    def to_json(self) -> dict[str, object]:
+        named = zip(CellClass, self.maps, strict=True)
+        return {
+            "maps": {cell_class.value: places for cell_class, places in named},
+            "strongest": self.strongest,
+        }
