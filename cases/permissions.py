@@ -31,8 +31,8 @@ def can_accession(user: User) -> bool:
 
 
 def can_prepare(user: User, case: Case) -> bool:
-    """Edit, fill and submit: who accessioned it, or a colleague once that person has left."""
-    is_theirs = case.accessioned_by_id == user.pk or not case.accessioned_by.is_active
+    """Edit, fill and submit: who accessioned it, or a colleague once they no longer can."""
+    is_theirs = case.accessioned_by_id == user.pk or not can_accession(case.accessioned_by)
     return can_see(user, case) and can_accession(user) and is_theirs
 
 
@@ -57,6 +57,9 @@ can_sign = can_decide
 
 
 def can_release(user: User, case: Case) -> bool:
-    """The holder; another pathologist too once the holder has left, so that no case is stuck."""
-    has_left = case.reviewer is not None and not case.reviewer.is_active
-    return can_claim(user, case) and (case.reviewer_id == user.pk or has_left)
+    """The holder; another pathologist too once the holder can sign no more, lest a case be stuck.
+
+    Who was deactivated, or has another role since, can sign no more.
+    """
+    is_stuck = case.reviewer is not None and not can_review(case.reviewer)
+    return can_claim(user, case) and (case.reviewer_id == user.pk or is_stuck)

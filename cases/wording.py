@@ -172,7 +172,7 @@ def _requeue(detail: Detail, _: Names) -> str:
 
 def _release(detail: Detail, _: Names) -> str:
     if "held_by" in detail:
-        return "Released the case of a colleague who has left; the findings are kept."
+        return "Released the case of a colleague who reads cases no more; the findings are kept."
     return "Released the case; the findings are kept."
 
 

@@ -320,7 +320,7 @@ def _epoch(
             f"accuracy {right / seen:.1%}",
             refresh=False,
         )
-        bar.update(len(pictures.truth) * side**2 / len(batches))
+        bar.update(len(pictures.truth) * side**2 // len(batches))
     return {"loss": losses / seen, "accuracy": right / seen}
 
 

@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db.models import Q
+from django.db.models import BigIntegerField, Max, Q
+from django.db.models.functions import Cast, Substr
 from django.db.transaction import atomic
 
 from accounts.models import Laboratory, User
@@ -35,11 +36,13 @@ class Accession:
 
 def suggest_accession_number(laboratory: Laboratory) -> str:
     """The next free number of the laboratory's year, like C26-00042."""
-    prefix = f"C{clock.now():%y}-"
+    prefix = f"C{clock.now().astimezone(laboratory.zone):%y}-"
+    # typed by hand it may be c26-00042, which is the same number
     numbers = Case.objects.filter(
-        laboratory=laboratory, accession_number__regex=rf"^{prefix}[0-9]{{5,9}}$"
-    ).values_list("accession_number", flat=True)
-    last = max((int(number.removeprefix(prefix)) for number in numbers), default=0)
+        laboratory=laboratory, accession_number__iregex=rf"^{prefix}[0-9]{{5,17}}$"
+    )
+    count = Cast(Substr("accession_number", len(prefix) + 1), BigIntegerField())
+    last = numbers.aggregate(last=Max(count))["last"] or 0
     return f"{prefix}{last + 1:05d}"
 
 
@@ -51,7 +54,7 @@ def accession(user: User, given: Accession) -> Case:
     require(permissions.can_accession(user), "Only cytotechnologists accession cases.")
     with atomic():
         # one accession at a time in a laboratory: the number suggested stays free until it is used
-        laboratory = Laboratory.objects.select_for_update().get(pk=user.laboratory_id)
+        laboratory = _numbering(user.laboratory_id)
         case = Case(laboratory=laboratory, accessioned_by=user, accessioned_at=clock.now())
         _describe(case, given)
         audit.record(
@@ -60,11 +63,17 @@ def accession(user: User, given: Accession) -> Case:
     return case
 
 
+def _numbering(laboratory_id: int) -> Laboratory:
+    """The laboratory, locked against other accessions, yet not against what only refers to it."""
+    return Laboratory.objects.select_for_update(no_key=True).get(pk=laboratory_id)
+
+
 def revise(case: Case, user: User, given: Accession) -> Case:
     """Mend what was said at accession, while the case is a draft."""
     with atomic():
         case = locked(case, "revise", Status.DRAFT)
         require(permissions.can_prepare(user, case), _NOT_YOURS)
+        _numbering(case.laboratory_id)
         before = _description(case)
         _describe(case, given)
         after = _description(case)
@@ -90,8 +99,13 @@ def _describe(case: Case, given: Accession) -> None:
     case.priority = given.priority
     case.clinical_note = given.clinical_note.strip()
     case.due_at = case.accessioned_at + turnaround(laboratory, given.priority)
-    if given.collected_on and given.collected_on > clock.now().date() + timedelta(days=1):
+    today = clock.now().astimezone(laboratory.zone).date()
+    if given.collected_on and given.collected_on > today:
         raise ValidationError({"collected_on": "The collection date lies in the future."})
+    born = case.patient.birth_date
+    if born and born > (case.collected_on or today):
+        when = "after the collection" if case.collected_on else "in the future"
+        raise ValidationError({"birth_date": f"The birth date lies {when}."})
     taken = Case.objects.filter(laboratory=laboratory, accession_number__iexact=number)
     if taken.exclude(pk=case.pk).exists():
         raise ValidationError(

@@ -137,17 +137,23 @@ export function go(address) {
   location.assign(address);
 }
 
+let answerWhy = () => {};
+
 /* Ask why; resolves to the reason, or "" where the reader thinks better of it. */
 export function askWhy(what) {
   const dialog = within("exclude");
-  const form = dialog.querySelector("form");
   within("exclude-what").textContent = what;
-  form.reset();
-  dialog.returnValue = "";
+  dialog.querySelector("form").reset();
   dialog.showModal();
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue), { once: true });
+    answerWhy = resolve;
   });
+}
+
+/* Answer at once: the event of closing comes late, and the next key must find the cell excluded. */
+function closeWhy(reason) {
+  answerWhy(reason);
+  within("exclude").close();
 }
 
 export function showKeys() {
@@ -161,13 +167,13 @@ function prepareDialogs() {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const reason = other.value.trim();
-    if (reason) dialog.close(reason);
+    if (reason) closeWhy(reason);
     else other.focus();
   });
   dialog.addEventListener("click", (event) => {
     const button = event.target.closest("button");
-    if (button?.dataset.reason) dialog.close(button.dataset.reason);
-    else if (button?.matches("[data-close]")) dialog.close("");
+    if (button?.dataset.reason) closeWhy(button.dataset.reason);
+    else if (button?.matches("[data-close]")) closeWhy("");
   });
   dialog.addEventListener("keydown", (event) => {
     if (event.target === other || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -175,7 +181,10 @@ function prepareDialogs() {
     const chosen = reasons[/^(?:Digit|Numpad)([1-9])$/.exec(event.code)?.[1] - 1];
     if (!chosen || event.shiftKey) return;
     event.preventDefault();
-    dialog.close(chosen.dataset.reason);
+    closeWhy(chosen.dataset.reason);
+  });
+  dialog.addEventListener("close", () => {
+    if (!dialog.open) answerWhy(""); // it may be open again, for the next cell
   });
 }
 

@@ -114,7 +114,7 @@ def test_the_worklist_says_in_whose_hands_a_case_is(status, words):
         (
             "release",
             {"held_by": 4},
-            "Released the case of a colleague who has left; the findings are kept.",
+            "Released the case of a colleague who reads cases no more; the findings are kept.",
         ),
         ("decide", {"decisions": [["i1", "Parabasal"]]}, "Called cell-1.png Parabasal."),
         ("decide", {"decisions": [["i1", "excluded: blurred"]]}, "Excluded cell-1.png: blurred."),

@@ -1,6 +1,7 @@
 """Accession, upload into a draft, and what a crash between file and row leaves behind."""
 
-from datetime import date, timedelta
+from contextlib import nullcontext
+from datetime import UTC, date, datetime, timedelta
 from threading import Barrier, Thread
 
 import pytest
@@ -53,6 +54,8 @@ def test_the_due_time_follows_the_priority_and_the_laboratory():
         ({"priority": "whenever"}, "priority"),
         ({"accession_number": "x" * 41}, "accession_number"),
         ({"collected_on": date(2999, 1, 1)}, "collected_on"),
+        ({"birth_date": date(2999, 1, 1)}, "birth_date"),
+        ({"birth_date": date(2001, 2, 4), "collected_on": date(2001, 2, 3)}, "birth_date"),
         ({"clinical_note": "x" * 4001}, "clinical_note"),
     ],
 )
@@ -73,6 +76,35 @@ def test_an_accession_number_that_is_taken_is_refused_with_the_next_free_one():
         workflow.accession(user, given(accession_number=taken.lower()))
 
     assert Case.objects.count() == 1
+
+
+def test_a_number_typed_in_small_letters_or_out_of_turn_is_counted():
+    user = make.cytotechnologist()
+    year = f"{clock.now():%y}"
+    workflow.accession(user, given(accession_number=f"c{year}-00007"))
+    workflow.accession(user, given(accession_number=f"C{year}-00002"))
+
+    assert workflow.accession(user, given()).accession_number == f"C{year}-00008"
+
+
+@pytest.mark.parametrize(("zone", "number"), [("Asia/Tokyo", "C26-00001"), ("UTC", "C25-00001")])
+def test_the_year_of_a_number_is_the_laboratorys(zone, number):
+    laboratory = make.laboratory(time_zone=zone)
+
+    with clock.at(datetime(2025, 12, 31, 20, tzinfo=UTC)):
+        assert workflow.suggest_accession_number(laboratory) == number
+
+
+@pytest.mark.parametrize(("zone", "is_today"), [("Asia/Tokyo", True), ("America/Lima", False)])
+def test_a_specimen_is_collected_today_at_the_latest_where_the_laboratory_is(zone, is_today):
+    user = make.cytotechnologist(laboratory=make.laboratory(time_zone=zone))
+
+    with clock.at(datetime(2026, 3, 31, 20, tzinfo=UTC)):
+        refused = None if is_today else pytest.raises(ValidationError, match="in the future")
+        with refused or nullcontext():
+            workflow.accession(user, given(collected_on=date(2026, 4, 1)))
+
+    assert Case.objects.exists() is is_today
 
 
 def test_the_same_accession_number_is_free_in_another_laboratory():
@@ -205,10 +237,11 @@ def test_remove_image_takes_the_row_and_leaves_the_trail():
     assert case.events.get().detail["digest"] == gone.digest
 
 
-def test_a_colleague_may_go_on_with_the_draft_of_a_person_who_left():
+@pytest.mark.parametrize("change", [{"is_active": False}, {"role": "administrator"}])
+def test_a_colleague_may_go_on_with_the_draft_of_a_person_who_can_no_more(change):
     case = make.case(images=1)
     colleague = make.cytotechnologist(laboratory=case.laboratory)
-    type(colleague).objects.filter(pk=case.accessioned_by_id).update(is_active=False)
+    type(colleague).objects.filter(pk=case.accessioned_by_id).update(**change)
 
     submitted = workflow.submit(Case.objects.get(pk=case.pk), colleague, make.model_version())
 

@@ -155,9 +155,10 @@ def test_who_claims_again_finds_their_own_findings_and_no_one_elses():
     assert (theirs, again) == ([], [own])
 
 
-def test_a_case_of_a_pathologist_who_left_can_be_released_by_a_colleague():
+@pytest.mark.parametrize("change", [{"is_active": False}, {"role": "cytotechnologist"}])
+def test_a_case_of_a_pathologist_who_can_sign_no_more_is_released_by_a_colleague(change):
     case = case_in_review()
-    User.objects.filter(pk=case.reviewer_id).update(is_active=False)
+    User.objects.filter(pk=case.reviewer_id).update(**change)
 
     released = workflow.release(case, make.pathologist(laboratory=case.laboratory))
 

@@ -29,19 +29,24 @@ def sipakmed():
     return folder
 
 
-@pytest.fixture(scope="session")
-def run(tmp_path_factory):
-    """What a finished training leaves behind, with weights that were drawn, not learnt."""
-    folder = tmp_path_factory.mktemp("run")
+def drawn_network():
+    """A network with random weights whose layers all matter, as in a trained one."""
     torch.manual_seed(5)
     network = build(norm_eps=1e-3)
     with torch.no_grad():
         for parameter in network.parameters():
             if parameter.ndim == 1:  # no two alike, as in a trained network
                 parameter.add_(torch.randn_like(parameter) * 0.05)
-        for _ in range(3):  # BatchNorm statistics that fit the weights, as in a trained network
-            network(torch.randn(8, 3, 96, 96))
-    tensors = {key: value.contiguous() for key, value in network.state_dict().items()}
+        for _ in range(8):  # without statistics that fit them, no signal reaches the last layer
+            network(torch.randn(8, 3, 64, 64))
+    return network
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory):
+    """What a finished training leaves behind, with weights that were drawn, not learnt."""
+    folder = tmp_path_factory.mktemp("run")
+    tensors = {key: value.contiguous() for key, value in drawn_network().state_dict().items()}
     safetensors.torch.save_file(
         tensors, folder / "best.safetensors", metadata={"norm_eps": "0.001"}
     )

