@@ -129,7 +129,7 @@ def _paste(
 ) -> None:
     """Fill a shape with a surface of some colour and grain."""
     width, height = max(2, box[2] - box[0]), max(2, box[3] - box[1])
-    surface = np.array(_colour(chance), dtype=float) + _grain(chance, width, height)[..., None]
+    surface = _muted(_colour(chance), chance) + _grain(chance, width, height)[..., None]
     mask = Image.new("L", (width, height), 0)
     pen = ImageDraw.Draw(mask)
     if shape == "disc":
@@ -139,6 +139,13 @@ def _paste(
     else:
         pen.rectangle((0, 0, width, height), fill=255)
     picture.paste(_picture(surface), (box[0], box[1]), mask)
+
+
+def _muted(colour: tuple[int, int, int], chance: Chance) -> NDArray[np.float64]:
+    """A colour with some of its grey in it: few things are as bright as paint."""
+    values = np.array(colour, dtype=float)
+    muted: NDArray[np.float64] = values.mean() + (values - values.mean()) * chance.uniform(0.1, 1)
+    return muted
 
 
 def _grain(chance: Chance, width: int, height: int) -> NDArray[np.float64]:

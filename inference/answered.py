@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from inference import dataset
 from inference.dataset import WrongData
 from inference.labels import CellClass
 from inference.preprocess import UnreadableImage, preprocess
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from inference.dataset import Cell
+    from inference.dataset import Cell, Part
+    from inference.manifest import Manifest
     from inference.runtime import Network
 
 
@@ -49,6 +51,30 @@ class Answered:
             positions(cells),
             tuple(cell.group for cell in cells),
         )
+
+
+def parts_of(
+    described: Manifest, folder: Path, split: Path | None = None
+) -> dict[Part, list[Cell]]:
+    """The split a model was trained with: of a file, or drawn from its data again.
+
+    Raises:
+        WrongData: it is another one, so that cells would count as unseen that were seen.
+
+    """
+    if split is None:
+        seed = described.recipe.get("seed")
+        parts = dataset.split(dataset.read(folder), seed=seed if isinstance(seed, int) else 0)
+    else:
+        try:
+            parts = dataset.parsed(split.read_text())
+        except OSError as error:
+            raise WrongData(f"{split} cannot be read: {error.strerror}.") from error
+    if dataset.digest(parts) != described.split_digest:
+        raise WrongData(
+            f"{split or folder} does not give the split that {described.name} was trained with."
+        )
+    return parts
 
 
 def positions(cells: Sequence[Cell]) -> NDArray[np.int64]:

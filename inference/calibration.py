@@ -132,7 +132,7 @@ def fit(
     temperature = fit_temperature(logits, truth)
     probabilities = softmax(logits, temperature)
     scores = 1 - probabilities[np.arange(len(truth)), truth]
-    levels = sorted({one for one in LEVELS if one < level} | {level})
+    levels = sorted({one for one in LEVELS if one < level} | {level}, reverse=True)
     return Calibration(
         temperature=temperature,
         level=level,

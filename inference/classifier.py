@@ -94,7 +94,7 @@ class Classifier:
         self.model_version = model_version
         self.calibration = calibration
         self._network = network
-        self._familiarity = familiarity
+        self.familiarity = familiarity
 
     def classify(self, images: Sequence[Source]) -> list[Prediction | UnreadableImage]:
         """An outcome for each image, in order: a prediction, or why it could not be read.
@@ -122,7 +122,7 @@ class Classifier:
 
     def _predictions(self, readings: list[Reading]) -> list[Prediction]:
         answers = self._network.answer(np.stack([reading.pixels for reading in readings]))
-        if self.calibration is None or self._familiarity is None:
+        if self.calibration is None or self.familiarity is None:
             return [
                 Prediction(tuple(row), self.model_version, features=features, activation_maps=maps)
                 for row, features, maps in zip(
@@ -138,7 +138,7 @@ class Classifier:
             for reading, row, share, *seen in zip(
                 readings,
                 self.calibration.probabilities(answers.logits).tolist(),
-                self._familiarity.shares(answers.features),
+                self.familiarity.shares(answers.features),
                 answers.features,
                 answers.maps,
                 strict=True,

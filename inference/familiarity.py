@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
+WIDTH = 1280  # features of the network
 DIRECTIONS = 64
 UNFAMILIAR = 0.05  # farther out than all but this share of known cells
 
@@ -110,19 +111,22 @@ class Familiarity:
         return cls(mean, directions, distances)
 
 
-def read(path: Path, digest: str) -> Familiarity:
-    """The familiarity of a model's file.
+def read(path: Path, digest: str, *, width: int = WIDTH) -> Familiarity:
+    """The familiarity of a model's file, for a network of so many features.
 
     Raises:
         WrongWeights: the file has another digest, or holds something else.
 
     """
     try:
-        return Familiarity.parsed(weights.read(path, digest))
+        known = Familiarity.parsed(weights.read(path, digest))
     except ValueError as error:
         raise WrongWeights(
             f"{path.name} does not say which cells are familiar: {error}."
         ) from error
+    if len(known.mean) != width:
+        raise WrongWeights(f"{path.name} is of a network with {len(known.mean)} features.")
+    return known
 
 
 def _scaled(features: Floats) -> Floats:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
-from inference import calibration, dataset, manifest, weights
-from inference.answered import Answered
+from inference import calibration, manifest, weights
+from inference.answered import Answered, parts_of
 from inference.calibration import LEVEL, CannotCalibrate
 from inference.dataset import WrongData
 from inference.familiarity import Familiarity
@@ -36,8 +36,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("model", type=Path, help="the model folder to calibrate")
-        parser.add_argument("--run", type=Path, required=True, help="the training's --out folder")
-        parser.add_argument("--data", type=Path, required=True, help="the training's data folder")
+        parser.add_argument("data", type=Path, help="the data folder it was trained on")
+        parser.add_argument("--split-file", type=Path, help="the training's split.csv, if at hand")
         parser.add_argument("--level", type=share, default=LEVEL, help="of the prediction sets")
         parser.add_argument("--threads", type=int, default=1)
 
@@ -45,14 +45,14 @@ class Command(BaseCommand):
         self,
         *,
         model: Path,
-        run: Path,
         data: Path,
+        split_file: Path | None,
         level: float,
         threads: int,
         **_options: object,
     ) -> None:
         try:
-            described = calibrate(model, run / "split.csv", data, level=level, threads=threads)
+            described = calibrate(model, data, split_file, level=level, threads=threads)
         except (WrongWeights, WrongData, CannotCalibrate) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{described.name}: {described.calibration}.")
@@ -60,23 +60,23 @@ class Command(BaseCommand):
 
 
 def calibrate(
-    folder: Path, split: Path, data: Path, *, level: float = LEVEL, threads: int = 1
+    folder: Path,
+    data: Path,
+    split: Path | None = None,
+    *,
+    level: float = LEVEL,
+    threads: int = 1,
 ) -> Manifest:
     """Calibrate a model folder by the split it was trained with, and return its new manifest.
 
     Raises:
         WrongWeights: the folder holds no whole model.
-        WrongData: the split is missing or another model's, or a cell cannot be read.
+        WrongData: the split is another model's, or a cell cannot be read.
         CannotCalibrate: too few groups for the level.
 
     """
     described = manifest.read(folder)
-    try:
-        parts = dataset.parsed(split.read_text())
-    except OSError as error:
-        raise WrongData(f"There is no split in {split.parent}.") from error
-    if dataset.digest(parts) != described.split_digest:
-        raise WrongData(f"{split} is not the split that {described.name} was trained with.")
+    parts = parts_of(described, data, split)
     network = OnnxNetwork(folder, described, threads=threads)
     held_out = Answered.by(network, data, parts["validation"])
     fitted = calibration.fit(
