@@ -121,9 +121,7 @@ def read(path: Path, digest: str, *, width: int = WIDTH) -> Familiarity:
     try:
         known = Familiarity.parsed(weights.read(path, digest))
     except ValueError as error:
-        raise WrongWeights(
-            f"{path.name} does not say which cells are familiar: {error}."
-        ) from error
+        raise WrongWeights(f"{path.name} does not say which cells are familiar.") from error
     if len(known.mean) != width:
         raise WrongWeights(f"{path.name} is of a network with {len(known.mean)} features.")
     return known

@@ -91,7 +91,7 @@ def test_a_file_of_something_else_is_refused_though_its_digest_is_right(known, t
     else:
         np.savez(path, allow_pickle=True, **wrong)
 
-    with pytest.raises(WrongWeights, match="does not say what is familiar"):
+    with pytest.raises(WrongWeights, match="does not say which cells are familiar"):
         familiarity.read(path, weights.digest(path.read_bytes()))
 
 
