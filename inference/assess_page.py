@@ -82,6 +82,7 @@ def _confusion(found: dict[str, Any]) -> Chart:
         "z": figures["confusion"],
         "texttemplate": "%{z}",
         "colorscale": "Blues",
+        "reversescale": True,
         "showscale": False,
     }
     return _chart("Confusion matrix", "called", "true class", heat, yaxis={"autorange": "reversed"})
@@ -90,6 +91,7 @@ def _confusion(found: dict[str, Any]) -> Chart:
 def _classes(found: dict[str, Any]) -> Chart:
     per_class = found["intervals"]["per_class"]
     data = []
+    lowest = min(one[name]["interval"][0] for one in per_class.values() for name in one)
     for name in ("sensitivity", "specificity"):
         ours = [one[name] for one in per_class.values()]
         data.append(
@@ -112,7 +114,7 @@ def _classes(found: dict[str, Any]) -> Chart:
         "",
         "",
         *data,
-        yaxis={"tickformat": ".0%"},
+        yaxis={"tickformat": ".0%", "range": [max(0, lowest - 0.05), 1.02]},
         scattermode="group",
     )
 

@@ -12,7 +12,7 @@ coarse detail         Laplacian at 28 x 28                   3.1 (0.1 percent)  
 the same by contrast                                         0.11 (0.1 percent)  0.11
 fine detail           Laplacian at 112 x 112, by contrast    0.56 (largest)      0.65
 colour                mean of largest less smallest channel  7.8 (smallest)      5
-side                  the shorter one, pixels                49 (smallest)       32
+side                  the shorter one, pixels                48 (smallest)       32
 ====================  =====================================  ==================  =========
 
 Several nuclei in one crop are not looked for: nothing in the data says which crops have them, so

@@ -79,7 +79,7 @@ class Command(BaseCommand):
         }
         rows = table(found)
         width = max(len(name) for name, _ in rows)
-        for name, value in rows:
+        for name, value in [*rows, ("", ""), *matrix(found)]:
             self.stdout.write(f"{name:{width}}  {value}".rstrip())
         if json:
             write_json(json, found)
@@ -157,14 +157,21 @@ def table(found: dict[str, Any]) -> list[tuple[str, str]]:
         *_sets(found["sets"]),
         *_abstention(found["abstention"]),
         *_familiarity(found["familiarity"]),
-        ("", ""),
-        ("true class, called as", "".join(f"{name[:8]:>10}" for name in figures["per_class"])),
-    ]
-    rows += [
-        (name, "".join(f"{count:>10}" for count in row))
-        for name, row in zip(figures["per_class"], figures["confusion"], strict=True)
     ]
     return rows
+
+
+def matrix(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """The confusion matrix, a line a class."""
+    figures = found["figures"]
+    heads = "".join(f"{name[:8]:>10}" for name in figures["per_class"])
+    return [
+        ("true class, called as", heads),
+        *(
+            (name, "".join(f"{count:>10}" for count in row))
+            for name, row in zip(figures["per_class"], figures["confusion"], strict=True)
+        ),
+    ]
 
 
 def _sets(sets: dict[str, Any] | None) -> list[tuple[str, str]]:
