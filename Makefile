@@ -35,7 +35,8 @@ worker: .venv/.core
 	@exec $(WITH_SERVERS) $(BIN)/celery -A config worker --beat --schedule=.state/beat-schedule --loglevel=INFO
 
 bench: .venv/.dev node_modules/.installed
-	@$(BIN)/python benchmarks/throughput.py $(ARGS)
+	@state=$$(mktemp -d) && STATE_DIR=$$state $(WITH_SERVERS) $(BIN)/python benchmarks/throughput.py $(ARGS); \
+	status=$$?; rm -rf "$$state"; exit $$status
 
 # ── Proving ──────────────────────────────────────────────────────────────────────────────────────
 

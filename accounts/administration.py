@@ -13,7 +13,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts import events, laboratories, letters, lockout, people, permissions
 from accounts.forms import InvitationForm, LaboratoryForm, RoleForm
@@ -40,7 +40,7 @@ def administrator_required(page: Page) -> Page:
 
 
 @administrator_required
-@require_GET
+@require_safe
 def user_list(request: Request) -> HttpResponse:
     return _people(request, InvitationForm())
 
@@ -82,7 +82,7 @@ def invitation_withdraw(request: Request, pk: int) -> HttpResponse:
 
 
 @administrator_required
-@require_GET
+@require_safe
 def user_detail(request: Request, pk: int) -> HttpResponse:
     subject = _person(request, pk)
     context = {
@@ -167,7 +167,7 @@ def user_reset_link(request: Request, pk: int) -> HttpResponse:
 
 
 @administrator_required
-@require_GET
+@require_safe
 def event_list(request: Request) -> HttpResponse:
     pages = Paginator(events.recent(request.user.laboratory), EVENTS_PER_PAGE)
     page = pages.get_page(request.GET.get("page"))

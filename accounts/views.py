@@ -20,7 +20,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts import letters, people, tokens
 from accounts.forms import LoginForm, OwnPasswordForm, TokenForm
@@ -28,7 +28,7 @@ from accounts.models import User
 from accounts.requests import Request
 
 
-@require_GET
+@require_safe
 def home(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
         return redirect("worklist")
@@ -102,7 +102,7 @@ def invitation_accept(request: HttpRequest, secret: str) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def profile(request: Request) -> HttpResponse:
     return _profile(request, TokenForm())
 

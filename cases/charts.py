@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from cases import wording
 from inference.labels import CellClass
 
 Figure = dict[str, Any]
@@ -16,7 +17,7 @@ def probability_figure(probabilities: Iterable[tuple[CellClass, float]]) -> Figu
         "orientation": "h",
         "y": [cell_class.value for cell_class, _ in rows],
         "x": [probability for _, probability in rows],
-        "text": [f"{probability:.1%}" for _, probability in rows],
+        "text": [wording.percent(probability) for _, probability in rows],
         "textposition": "outside",
         "cliponaxis": False,
         "hoverinfo": "none",
@@ -27,7 +28,7 @@ def probability_figure(probabilities: Iterable[tuple[CellClass, float]]) -> Figu
     }
     layout = {
         "xaxis": {
-            "range": [0, 1.25],
+            "range": [0, 1.4],  # on a phone the longest words stand beside the longest bar
             "tickvals": [0, 0.5, 1],
             "tickformat": ".0%",
             "fixedrange": True,

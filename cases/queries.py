@@ -115,7 +115,9 @@ _IMAGE_COUNT = Subquery(
 )
 
 
-def worklist(user: User, state: str = "open", search: str = "") -> QuerySet[Case]:
+def worklist(
+    user: User, state: str = "open", search: str = "", priority: str = ""
+) -> QuerySet[Case]:
     """The cases of a tile with what a row of the list shows; the longest overdue first.
 
     A search by accession number or patient id looks at every state where none is chosen.
@@ -129,6 +131,8 @@ def worklist(user: User, state: str = "open", search: str = "") -> QuerySet[Case
         cases = cases.filter(
             Q(accession_number__icontains=search) | Q(patient__record_number__iexact=search)
         )
+    if priority:
+        cases = cases.filter(priority=priority)
     if state == "open" and not search:
         cases = cases.exclude(status=Status.SIGNED)
     elif state == "mine":

@@ -11,7 +11,7 @@ from inference.classifier import Classifier
 from inference.preprocess import UnreadableImage
 from inference.weights import WrongWeights
 
-BATCH = 8  # larger ones are no quicker (docs/model-card.md) and show their progress later
+BATCH = 8  # larger ones take much more memory and show their progress later
 
 
 @shared_task(name=queue.CLASSIFY_RUN)

@@ -32,6 +32,18 @@ def duration(span: timedelta) -> str:
     return count(round(seconds / _DAY), "day")
 
 
+_NEARLY_CERTAIN, _NEARLY_IMPOSSIBLE = 0.995, 0.005  # what would be rounded to all or nothing
+
+
+def percent(probability: float) -> str:
+    """Like "93 %"; what is not certain is never shown as 100 %, nor what is possible as 0 %."""
+    if _NEARLY_CERTAIN <= probability < 1:
+        return "> 99 %"
+    if 0 < probability < _NEARLY_IMPOSSIBLE:
+        return "< 1 %"
+    return f"{probability * 100:.0f} %"
+
+
 def due(case: Case) -> str:
     """When the case is due, or when it was signed."""
     if case.signed_at:
@@ -143,7 +155,7 @@ def _remove_image(detail: Detail, _: Names) -> str:
 
 
 def _short(detail: Detail) -> str:
-    return f"{str(detail.get('digest', ''))[:12]}…"
+    return str(detail.get("digest", ""))[:12]
 
 
 def _submit(detail: Detail, _: Names) -> str:

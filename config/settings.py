@@ -170,6 +170,11 @@ ARCHIVE_MAX_BYTES = env.number("ARCHIVE_MAX_BYTES", 1024 * 1024 * 1024)
 MEDIA_ROOT = Path(env.text("MEDIA_ROOT", str(STATE_DIR / "media")))
 MODEL_DIR = Path(env.text("MODEL_DIR", str(STATE_DIR / "models")))  # beside the shipped one
 FILE_UPLOAD_PERMISSIONS = 0o640
+FILE_UPLOAD_HANDLERS = [
+    "config.arrival.BoundedUpload",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 DATA_UPLOAD_MAX_NUMBER_FILES = ARCHIVE_MAX_FILES
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 

@@ -343,6 +343,8 @@ class UploadedSerializer(serializers.Serializer[Any]):
 
 
 class DecidedSerializer(serializers.Serializer[Any]):
+    """How far the review is: an image is decided, excluded or neither, and counted once."""
+
     images = serializers.IntegerField()
     decided = serializers.IntegerField()
     excluded = serializers.IntegerField()

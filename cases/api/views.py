@@ -192,7 +192,8 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         except workflow.StaleFinding as error:
             return self._stale(error, standing, decisions)
         progress = standing.aggregate(
-            decided=Count("pk"), excluded=Count("pk", filter=~Q(exclusion=""))
+            decided=Count("pk", filter=Q(exclusion="")),
+            excluded=Count("pk", filter=~Q(exclusion="")),
         )
         progress["images"] = case.images.count()
         return self._answer(answers.FindingsSerializer, {"findings": made, "progress": progress})

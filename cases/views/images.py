@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified
 from django.shortcuts import get_object_or_404
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from accounts.tokens import token_or_login_required
 from cases import storage
@@ -17,14 +17,14 @@ from cases.views.found import find_case
 CACHE = "private, max-age=3600, immutable"
 
 
-@require_GET
+@require_safe
 @token_or_login_required
 def image(request: HttpRequest, case_id: UUID, image_id: UUID) -> HttpResponse:
     found = _find(request, case_id, image_id)
     return _answer(request, found, "image/png", storage.open_image)
 
 
-@require_GET
+@require_safe
 @token_or_login_required
 def thumbnail(request: HttpRequest, case_id: UUID, image_id: UUID) -> HttpResponse:
     found = _find(request, case_id, image_id)

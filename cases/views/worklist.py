@@ -20,13 +20,19 @@ from inference.labels import CellClass
 @require_safe
 @login_required
 def worklist(request: HttpRequest) -> HttpResponse:
-    """Counted tiles and the cases of one of them; `?search=` looks at every state."""
+    """Counted tiles and the cases of one of them; `?search=` looks at every state.
+
+    `?priority=` leaves the others out of the list; the tiles count them all.
+    """
     user = reader(request)
-    search = request.GET.get("search", "").strip()
+    search = request.GET.get("search", "").replace("\0", "").strip()  # which no text holds
     state = request.GET.get("state", "" if search else "open")
+    asked = request.GET.get("priority", "")
+    priority = asked if asked in Case.Priority.values else ""
     cursor = CaseCursor()
     try:
-        cases = cursor.paginate_queryset(queries.worklist(user, state, search), Request(request))
+        listed = queries.worklist(user, state, search, priority)
+        cases = cursor.paginate_queryset(listed, Request(request))
     except NotFound as error:
         raise Http404("This page of the worklist is not there: begin at its first.") from error
     context = {
@@ -34,6 +40,8 @@ def worklist(request: HttpRequest) -> HttpResponse:
         "tiles": queries.tiles(user),
         "state": state,
         "search": search,
+        "priority": priority,
+        "priorities": Case.Priority.choices,
         "cases": cases,
         "previous": cursor.get_previous_link(),
         "next": cursor.get_next_link(),

@@ -247,11 +247,12 @@ def sweep() -> int:
     """
     removed = 0
     for laboratory_id in Laboratory.objects.values_list("pk", flat=True):
+        images = CellImage.objects.filter(case__laboratory_id=laboratory_id)
+        named = set(images.values_list("digest", flat=True).iterator())
         for stored in storage.stored_digests(laboratory_id):
-            named = CellImage.objects.filter(
-                case__laboratory_id=laboratory_id, digest=stored.digest
-            )
-            if stored.age > ORPHAN_AGE and not named.exists():
+            if stored.age < ORPHAN_AGE or stored.digest in named:
+                continue
+            if not images.filter(digest=stored.digest).exists():  # it may be named meanwhile
                 storage.delete(laboratory_id, stored.digest)
                 removed += 1
         removed += storage.delete_unfinished(laboratory_id, ORPHAN_AGE)

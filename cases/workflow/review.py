@@ -119,6 +119,8 @@ def _finding(
         raise Refused("A cell has a class or is excluded, not both.")
     if decision.exclusion and not exclusion:
         raise Refused("Say why the cell is excluded.")
+    if "\0" in exclusion:
+        raise Refused("The reason has a character in it that cannot be stored.")
     if len(exclusion) > LONGEST_EXCLUSION:
         raise Refused(f"The reason is longer than {LONGEST_EXCLUSION} characters.")
     return Finding.objects.create(

@@ -150,8 +150,7 @@ export class Findings {
       this.settled.push({ image, replaces, finding, at });
     }
     this.settled = this.settled.slice(-BATCH);
-    // The server counts an exclusion as a decision too; a page counts each cell once.
-    this.progress = { ...progress, decided: progress.decided - progress.excluded };
+    this.progress = progress;
     this.keep();
     this.saved(this.progress);
   }

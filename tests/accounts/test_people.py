@@ -1,18 +1,20 @@
+"""The verbs about people: what each changes, whom it refuses, and two at once."""
+
 from datetime import timedelta
-from threading import Barrier, Thread
 
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import connection
 from django.utils import timezone
 
 from accounts import lockout, people, permissions, tokens
 from accounts.models import AccountEvent, Invitation, Role, User
 from tests import make_accounts as make
+from tests.at_once import at_once
 
 pytestmark = pytest.mark.django_db
 
 NEW_PASSWORD = "a long walk along the river"
+REFUSALS = (people.Refused, PermissionDenied)
 
 
 def recorded():
@@ -193,7 +195,7 @@ def test_of_two_laboratories_that_invite_the_same_address_the_first_gets_the_acc
 def test_an_invitation_accepted_twice_at_once_makes_one_account():
     issued = invited(make.administrator())
 
-    outcomes = at_once([lambda: people.accept(issued.secret, NEW_PASSWORD)] * 2)
+    outcomes = at_once([lambda: people.accept(issued.secret, NEW_PASSWORD)] * 2, REFUSALS)
 
     assert sorted(outcomes) == ["InvitationNotOpen", "done"]
     assert User.objects.filter(email="ada@example.org").count() == 1
@@ -293,29 +295,6 @@ def test_one_of_two_administrators_may_leave():
     assert not User.objects.get(pk=leaving.pk).is_active
 
 
-def at_once(calls):
-    """Each call in a thread of its own, let go together; how each ended."""
-    ready = Barrier(len(calls))
-    outcomes = []
-
-    def run(call):
-        ready.wait()
-        try:
-            call()
-            outcomes.append("done")
-        except (people.Refused, PermissionDenied) as error:
-            outcomes.append(type(error).__name__)
-        finally:
-            connection.close()
-
-    threads = [Thread(target=run, args=[call]) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return outcomes
-
-
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("attempt", range(3))
 def test_two_administrators_who_leave_at_once_do_not_leave_nobody(attempt):
@@ -323,7 +302,8 @@ def test_two_administrators_who_leave_at_once_do_not_leave_nobody(attempt):
     second = make.administrator(laboratory=first.laboratory)
 
     outcomes = at_once(
-        [lambda: people.deactivate(first, first), lambda: people.deactivate(second, second)]
+        [lambda: people.deactivate(first, first), lambda: people.deactivate(second, second)],
+        REFUSALS,
     )
 
     assert sorted(outcomes) == ["LastAdministrator", "done"]
@@ -340,7 +320,8 @@ def test_two_administrators_who_demote_each_other_at_once_do_not_leave_nobody(at
         [
             lambda: people.change_role(first, second, Role.PATHOLOGIST),
             lambda: people.change_role(second, first, Role.PATHOLOGIST),
-        ]
+        ],
+        REFUSALS,
     )
 
     assert sorted(outcomes) == ["PermissionDenied", "done"]

@@ -32,6 +32,7 @@ def test_the_landing_page_is_for_those_who_are_not_logged_in(client):
 
     assert page.status_code == 200
     assert 'href="/login/"' in page.text
+    assert client.head("/").status_code == 200  # what asks whether the site is there
 
     client.force_login(make.user())
     assert client.get("/").url == "/cases/"

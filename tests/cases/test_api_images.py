@@ -203,3 +203,16 @@ def test_an_image_of_a_submitted_case_stays():
 
     assert answer.status_code == 409
     assert answer.json() == {"detail": "Cannot remove an image from a case that is queued."}
+
+
+def test_a_request_that_announces_too_much_is_refused_before_it_is_stored(client, settings):
+    settings.ARCHIVE_MAX_BYTES = 1000
+    case = make.case()
+    client.force_login(case.accessioned_by)
+    picture = make.cell_picture(seed=3) + bytes(1000)
+
+    program = upload(with_token(case.accessioned_by), case, ("large.png", picture))
+    page = client.post(f"/cases/{case.pk}/upload/", {"file": named("large.png", picture)})
+
+    assert (program.status_code, page.status_code) == (413, 400)
+    assert not CellImage.objects.exists()

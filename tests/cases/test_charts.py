@@ -5,10 +5,10 @@ from inference.labels import CellClass
 
 
 def test_the_bars_are_the_probabilities_and_the_abnormal_ones_are_hatched():
-    figure = charts.probability_figure(zip(CellClass, (0.5, 0.25, 0.125, 0.125, 0.0), strict=True))
+    figure = charts.probability_figure(zip(CellClass, (0.999, 0.0, 0.0, 0.001, 0.0), strict=True))
 
     [bars] = figure["data"]
-    assert bars["x"] == [0.5, 0.25, 0.125, 0.125, 0.0]
+    assert bars["x"] == [0.999, 0.0, 0.0, 0.001, 0.0]
     assert bars["y"] == [cell_class.value for cell_class in CellClass]
-    assert bars["text"] == ["50.0%", "25.0%", "12.5%", "12.5%", "0.0%"]
+    assert bars["text"] == ["> 99 %", "0 %", "0 %", "< 1 %", "0 %"]
     assert bars["marker"]["pattern"]["shape"] == ["/", "/", "", "", ""]

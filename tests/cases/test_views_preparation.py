@@ -1,5 +1,6 @@
 """The worklist and the pages before review, for each role, and what refuses them."""
 
+from base64 import b64encode
 from datetime import timedelta
 from itertools import chain
 
@@ -220,8 +221,34 @@ def test_every_case_is_on_one_of_the_pages_and_none_on_two(client, technologist,
     assert client.get(second.context["previous"]).context["cases"] == first.context["cases"]
 
 
-def test_a_page_that_nobody_gave_out_is_not_there(client, technologist):
+@pytest.mark.parametrize("position", ["p=abc", "p=2026-01-01", "p=2026-99-01T00:00Z", "p=%00"])
+def test_a_page_that_nobody_gave_out_is_not_there(client, technologist, position):
+    cursor = b64encode(position.encode()).decode()
+
+    assert page(client, technologist, WORKLIST, cursor=cursor).status_code == 404
     assert page(client, technologist, WORKLIST, cursor="made-up").status_code == 404
+
+
+def test_the_list_is_narrowed_to_a_priority_and_every_way_on_keeps_it(client, technologist):
+    urgent = make.case(by=technologist, priority="urgent")
+    make.case(by=technologist)
+
+    narrowed = page(client, technologist, WORKLIST, state="draft", priority="urgent")
+    unknown = page(client, technologist, WORKLIST, state="draft", priority="whenever")
+    none = page(client, technologist, WORKLIST, state="failed", priority="urgent")
+
+    assert list(narrowed.context["cases"]) == [urgent]
+    assert 'href="?state=open&amp;priority=urgent"' in narrowed.text
+    assert len(unknown.context["cases"]) == 2
+    assert "No urgent case is here." in none.text
+
+
+def test_a_search_for_what_no_text_holds_finds_nothing_and_breaks_nothing(client, technologist):
+    make.case(by=technologist)
+
+    found = page(client, technologist, WORKLIST, search="\0T-\0x")
+
+    assert (found.status_code, list(found.context["cases"])) == (200, [])
 
 
 # ── Accession ────────────────────────────────────────────────────────────────────────────────────

@@ -87,7 +87,7 @@ def test_the_worklist_says_in_whose_hands_a_case_is(status, words):
         ("revise", {"changes": {}}, "Saved the accession without a change."),
         ("add_image", {"image": "i1"}, "Added cell-1.png."),
         ("add_image", {"image": "gone"}, "Added an image that was removed later."),
-        ("remove_image", {"digest": "0123456789abcdef"}, "Removed the image 0123456789ab…."),
+        ("remove_image", {"digest": "0123456789abcdef"}, "Removed the image 0123456789ab."),
         ("submit", {"images": 1}, "Submitted the case with 1 cell image."),
         ("submit", {"images": 1200}, "Submitted the case with 1,200 cell images."),
         ("begin", {"attempt": 1}, "Began to classify."),
@@ -129,7 +129,7 @@ def test_the_worklist_says_in_whose_hands_a_case_is(status, words):
             {"read": {"interpretations": ["NILM"]}, "digest": "0123456789abcdef"},
             (
                 "Signed the case: Negative for intraepithelial lesion or malignancy. "
-                "Report digest 0123456789ab…."
+                "Report digest 0123456789ab."
             ),
         ),
         ("something_new", {}, "Something new."),
@@ -213,3 +213,19 @@ def test_every_action_that_a_verb_records_has_a_sentence_of_its_own():
         if wording.event(AuditEvent(action=action, detail={}), NAMES) == fallback
     }
     assert unspoken == set()
+
+
+@pytest.mark.parametrize(
+    ("probability", "words"),
+    [
+        (1.0, "100 %"),
+        (0.9999, "> 99 %"),
+        (0.994, "99 %"),
+        (0.5, "50 %"),
+        (0.006, "1 %"),
+        (0.004, "< 1 %"),
+        (0.0, "0 %"),
+    ],
+)
+def test_a_percentage_is_not_rounded_to_all_or_nothing(probability, words):
+    assert wording.percent(probability) == words

@@ -2,7 +2,6 @@
 
 from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
-from threading import Barrier, Thread
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -13,6 +12,7 @@ from cases.models import Case, CellImage, Patient
 from cases.workflow import Accession
 from inference.labels import CellClass
 from tests import make
+from tests.at_once import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -119,20 +119,10 @@ def test_the_same_accession_number_is_free_in_another_laboratory():
 def test_two_accessions_at_once_get_two_numbers():
     laboratory = make.laboratory()
     people = [make.cytotechnologist(laboratory=laboratory) for _ in range(2)]
-    both_ready = Barrier(2)
-    numbers = []
 
-    def try_to_accession(user):
-        both_ready.wait()
-        numbers.append(workflow.accession(user, given()).accession_number)
-        connection.close()
+    at_once([lambda person=person: workflow.accession(person, given()) for person in people])
 
-    threads = [Thread(target=try_to_accession, args=[person]) for person in people]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
+    numbers = Case.objects.values_list("accession_number", flat=True)
     assert len(set(numbers)) == 2
 
 

@@ -124,6 +124,7 @@ def test_decisions_are_kept_all_or_none():
         ("Parabasal", "blurred", "not both"),
         ("", "  ", "Say why"),
         ("", "x" * 201, "longer than 200"),
+        ("", "out of\0focus", "cannot be stored"),
     ],
 )
 def test_a_decision_that_makes_no_sense_is_refused(cell_class, exclusion, sentence):

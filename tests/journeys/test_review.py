@@ -106,7 +106,8 @@ def test_forty_cells_are_decided_and_signed_without_the_mouse(page, complaints, 
     model = {p.image.name: p.cell_class for p in Prediction.objects.select_related("image")}
 
     log_in(page, live_server, pathologist, reverse("case-detail", args=[case.pk]))
-    press(page, "Enter")  # the button that claims has the focus
+    page.locator("button:focus", has_text="Claim").wait_for()
+    press(page, "Enter")
     page.locator("[data-bench]").get_by_role("button", name="Metaplastic").wait_for()
     assert counts(page) == [0, 0, 40, 40]
 

@@ -64,7 +64,8 @@ def test_a_case_goes_from_its_files_to_the_dashboard(
     log_in(reading, live_server, pathologist, reverse("dashboard"))
     before = figures(reading, live_server)
     reading.goto(live_server.url + reverse("case-detail", args=[case.pk]))
-    press(reading, "Enter")  # the button that claims has the focus
+    reading.locator("button:focus", has_text="Claim").wait_for()
+    press(reading, "Enter")
     reading.locator("[data-bench]").get_by_role("button", name="Metaplastic").wait_for()
     first = Prediction.objects.filter(image__case=case).order_by("-abnormality", "image__name")[0]
     other = "3" if first.cell_class != "Metaplastic" else "4"
