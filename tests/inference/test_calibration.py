@@ -151,6 +151,16 @@ def test_lower_levels_are_kept_beside_the_one_that_is_used():
     assert (fitted.cells, fitted.groups, fitted.source) == (400, 400, "here")
 
 
+def test_the_sets_are_of_the_probabilities_that_are_shown():
+    logits, truth = world(np.random.default_rng(9), 400, temperature=2.0)
+
+    fitted = calibration.fit(logits, truth, alone(400), source="", level=0.9)
+
+    assert fitted.temperature == calibration.fit_temperature(logits, truth)
+    scores = 1 - softmax(logits, fitted.temperature)[np.arange(400), truth]
+    assert fitted.threshold == calibration.group_quantile(scores, alone(400), 0.9)
+
+
 @pytest.mark.parametrize(
     "change",
     [
