@@ -29,10 +29,15 @@ def load_classifier(folder: Path | None = None, *, threads: int = 1) -> Classifi
 
     """
     # imported here so that naming the Django app costs neither numpy nor the runtime
+    from inference import familiarity  # noqa: PLC0415 -- see above
     from inference.classifier import Classifier  # noqa: PLC0415 -- see above
-    from inference.manifest import read, shipped_folder  # noqa: PLC0415 -- see above
+    from inference.manifest import FAMILIARITY, read, shipped_folder  # noqa: PLC0415 -- see above
     from inference.runtime import OnnxNetwork  # noqa: PLC0415 -- see above
 
     folder = folder or shipped_folder()
     manifest = read(folder)
-    return Classifier(OnnxNetwork(folder, manifest, threads=threads), manifest.name)
+    network = OnnxNetwork(folder, manifest, threads=threads)
+    if manifest.calibration is None:
+        return Classifier(network, manifest.name)
+    known = familiarity.read(folder / FAMILIARITY, manifest.files[FAMILIARITY])
+    return Classifier(network, manifest.name, manifest.calibration, known)

@@ -1,7 +1,8 @@
 """A model's folder: its weights, its graph, and ``model.json``, which says what they are.
 
 ``weights.safetensors`` holds the numbers, once. ``network.onnx`` holds the graph alone: its weights
-are pointers into the first file.
+are pointers into the first file. A calibrated model has ``familiarity.npz`` too: without it and the
+``calibration`` in ``model.json`` a model answers bare probabilities and never abstains.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from inference import weights
+from inference.calibration import Calibration
 from inference.labels import LABELS
 from inference.preprocess import PREPROCESSING_VERSION
 from inference.weights import WrongWeights
@@ -18,6 +20,7 @@ from inference.weights import WrongWeights
 MANIFEST = "model.json"
 WEIGHTS = "weights.safetensors"
 GRAPH = "network.onnx"
+FAMILIARITY = "familiarity.npz"
 SHIPPED = Path(__file__).parent / "shipped"
 
 
@@ -37,16 +40,26 @@ class Manifest:
     split_digest: str
     cells: dict[str, dict[str, int]]
     figures: dict[str, dict[str, object]]
+    calibration: Calibration | None = None
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of all that decides an answer: both files, labels, preprocessing."""
-        deciding = [self.files[WEIGHTS], self.files[GRAPH], self.preprocessing_version, self.labels]
-        return weights.digest(json.dumps(deciding).encode())
+        """The SHA-256 of all that decides an answer: files, labels, preprocessing, calibration."""
+        deciding: list[object] = [
+            self.files[WEIGHTS],
+            self.files[GRAPH],
+            self.preprocessing_version,
+            self.labels,
+        ]
+        if self.calibration:
+            deciding += [self.files[FAMILIARITY], asdict(self.calibration)]
+        return weights.digest(json.dumps(deciding, sort_keys=True).encode())
 
     def write(self, folder: Path) -> None:
-        """Write ``model.json``."""
-        (folder / MANIFEST).write_text(json.dumps(asdict(self), indent=2) + "\n")
+        """Write ``model.json``, whole or not at all."""
+        coming = folder / f".{MANIFEST}"
+        coming.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        coming.replace(folder / MANIFEST)
 
 
 def read(folder: Path) -> Manifest:
@@ -57,13 +70,14 @@ def read(folder: Path) -> Manifest:
 
     """
     try:
-        manifest = Manifest(**json.loads((folder / MANIFEST).read_text()))
+        manifest = _parsed((folder / MANIFEST).read_text())
     except OSError as error:
         raise WrongWeights(f"There is no model in {folder}: {error.strerror}.") from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise WrongWeights(f"{folder / MANIFEST} does not describe a model.") from error
-    if set(manifest.files) != {WEIGHTS, GRAPH}:
-        raise WrongWeights(f"{manifest.name} should consist of {WEIGHTS} and {GRAPH}.")
+    expected = [WEIGHTS, GRAPH, *([FAMILIARITY] if manifest.calibration else [])]
+    if set(manifest.files) != set(expected):
+        raise WrongWeights(f"{manifest.name} should consist of {' and '.join(expected)}.")
     if tuple(manifest.labels) != LABELS:
         raise WrongWeights(f"{manifest.name} answers with other classes than this program knows.")
     if manifest.preprocessing_version != PREPROCESSING_VERSION:
@@ -72,6 +86,13 @@ def read(folder: Path) -> Manifest:
             f"{manifest.preprocessing_version}; this program prepares {PREPROCESSING_VERSION}."
         )
     return manifest
+
+
+def _parsed(text: str) -> Manifest:
+    known = json.loads(text)
+    if known.get("calibration"):
+        known["calibration"] = Calibration(**known["calibration"])
+    return Manifest(**known)
 
 
 def shipped_folder() -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import warnings
 import zlib
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +44,15 @@ class UnreadableImage(Exception):
     """An image that cannot be read; its text is a sentence for people."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """A picture as the network sees it, and the size in pixels it came in, upright."""
+
+    pixels: NDArray[np.uint8]
+    width: int
+    height: int
+
+
 def preprocess(source: Source) -> NDArray[np.uint8]:
     """Read an image as the network sees it: uint8, (224, 224, 3), rows first, RGB.
 
@@ -53,8 +63,18 @@ def preprocess(source: Source) -> NDArray[np.uint8]:
         UnreadableImage: the file is missing, empty, damaged, too large or no image.
 
     """
+    return read(source).pixels
+
+
+def read(source: Source) -> Reading:
+    """Read an image as ``preprocess`` does, and remember its size.
+
+    Raises:
+        UnreadableImage: as there.
+
+    """
     if isinstance(source, Image.Image):
-        return _pixels(source)
+        return _reading(source)
     try:
         content = source.read_bytes() if isinstance(source, Path) else source
     except OSError as error:
@@ -67,7 +87,7 @@ def preprocess(source: Source) -> NDArray[np.uint8]:
             warnings.catch_warnings(action="ignore"),
             Image.open(BytesIO(content), formats=FORMATS) as image,
         ):
-            return _pixels(image)
+            return _reading(image)
     except UnidentifiedImageError as error:
         known = ", ".join(FORMATS)
         raise UnreadableImage(f"The file is not an image of a known kind ({known}).") from error
@@ -77,7 +97,7 @@ def preprocess(source: Source) -> NDArray[np.uint8]:
         raise UnreadableImage("The image is damaged or incomplete.") from error
 
 
-def _pixels(image: Image.Image) -> NDArray[np.uint8]:
+def _reading(image: Image.Image) -> Reading:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise UnreadableImage(_too_large())
@@ -88,7 +108,7 @@ def _pixels(image: Image.Image) -> NDArray[np.uint8]:
         squashed = _rgb(upright).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
     except _DAMAGE as error:
         raise UnreadableImage("The image is damaged or incomplete.") from error
-    return np.array(squashed, dtype=np.uint8)
+    return Reading(np.array(squashed, dtype=np.uint8), *upright.size)
 
 
 def _rgb(image: Image.Image) -> Image.Image:

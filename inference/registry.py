@@ -24,8 +24,18 @@ class NoCurrentModel(Exception):
 
 
 def register_shipped() -> ModelVersion:
-    """Register the model in the repository, and make it current where none is; may run often."""
-    return register(manifest.shipped_folder(), current=False)
+    """Register the model in the repository; may run often.
+
+    It becomes current where none is, or where the current one is gone: an older shipped model goes
+    with the release that brought it, and could answer no new run.
+    """
+    version = register(manifest.shipped_folder(), current=False)
+    answering = current()
+    try:
+        folder_of(answering.name)
+    except WrongWeights:
+        return register(manifest.shipped_folder(), current=True)
+    return version
 
 
 def register(folder: Path, *, current: bool) -> ModelVersion:

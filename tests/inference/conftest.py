@@ -1,6 +1,7 @@
 """A small world for the network: a model folder with random weights, cells drawn by code."""
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,9 +11,12 @@ import safetensors.torch
 import torch
 from PIL import Image, ImageDraw
 
+from inference import dataset
 from inference.evaluate import Figures
 from inference.export import export
 from inference.labels import CellClass
+from inference.management.commands.calibrate import calibrate
+from inference.manifest import MANIFEST
 from inference.network import build
 from inference.preprocess import PREPROCESSING_VERSION
 
@@ -94,4 +98,26 @@ def cells(tmp_path_factory):
         for number in range(16):
             name = f"{number // 2 + 1:03}_{number % 2 + 1:02}.bmp"
             draw(cell_class, number).save(place / name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def of_cells(model, cells, tmp_path_factory):
+    """A model whose manifest says that it was trained on ``cells``; not calibrated."""
+    folder = shutil.copytree(model, tmp_path_factory.mktemp("models") / "drawn-2")
+    split = dataset.split(dataset.read(cells), seed=1)
+    described = json.loads((folder / MANIFEST).read_text()) | {
+        "name": "drawn-2",
+        "recipe": {"seed": 1},
+        "split_digest": dataset.digest(split),
+    }
+    (folder / MANIFEST).write_text(json.dumps(described))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def calibrated(of_cells, cells, tmp_path_factory):
+    """The same, calibrated at the level that so few groups can bear."""
+    folder = shutil.copytree(of_cells, tmp_path_factory.mktemp("calibrated") / "drawn-2")
+    calibrate(folder, cells, level=0.5)
     return folder

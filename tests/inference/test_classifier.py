@@ -5,11 +5,15 @@ from itertools import count, islice
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from inference import load_classifier
-from inference.classifier import Prediction
+from inference.calibration import Calibration
+from inference.classifier import Classifier, Prediction
+from inference.familiarity import Familiarity
 from inference.labels import CellClass
 from inference.preprocess import UnreadableImage
+from inference.runtime import Answers
 from tests.inference.conftest import draw
 
 
@@ -89,3 +93,89 @@ def test_the_same_picture_twice_has_one_answer(classifier):
     first, second = classifier.classify([picture, picture])
 
     assert np.allclose(first.probabilities, second.probabilities, atol=1e-6)
+
+
+class Saying:
+    """A network that answers every picture with the same logits and features."""
+
+    def __init__(self, logits, features):
+        self.logits, self.features = logits, features
+
+    def answer(self, pixels):
+        count = len(pixels)
+        return Answers(
+            np.tile(np.float32(self.logits), (count, 1)),
+            np.tile(np.float32(self.features), (count, 1)),
+            np.zeros((count, 5, 7, 7), dtype=np.float32),
+        )
+
+
+FLAT = Familiarity(
+    np.zeros(2, dtype=np.float32),
+    np.array([[1.0], [0.0]], dtype=np.float32),
+    np.linspace(0, 0.5, 101, dtype=np.float32),
+)
+KNOWN, UNKNOWN = (1, 0), (0, 1)
+
+
+def said(logits, features=KNOWN, picture=None, *, temperature=1.0, threshold=0.9):
+    """The prediction of a calibrated classifier whose network says this."""
+    fitted = Calibration(temperature, 0.99, {"0.99": threshold}, "", 1, 1)
+    classifier = Classifier(Saying(logits, features), "said", fitted, FLAT)
+    [prediction] = classifier.classify([picture or draw(CellClass.PARABASAL, 1)])
+    return prediction
+
+
+def test_a_sure_answer_on_a_known_cell_is_stood_by():
+    prediction = said([0, 0, 0, 9, 0])
+
+    assert prediction.prediction_set == (CellClass.PARABASAL,)
+    assert (prediction.familiarity, prediction.familiar) == (1.0, True)
+    assert (prediction.reasons, prediction.abstained) == ((), False)
+
+
+def test_probabilities_are_those_of_the_temperature():
+    prediction = said([0, 0, 0, np.log(16), 0], temperature=2.0)
+
+    assert prediction.probabilities == pytest.approx((1 / 8, 1 / 8, 1 / 8, 1 / 2, 1 / 8))
+
+
+def test_more_than_one_possible_class_is_a_reason_that_names_them():
+    prediction = said([1, 3, 3.5, 0, 0])
+
+    assert prediction.prediction_set == (CellClass.METAPLASTIC, CellClass.KOILOCYTOTIC)
+    assert prediction.reasons == (
+        "It may be Metaplastic or Koilocytotic: at 99% none is ruled out.",
+    )
+    assert prediction.abstained
+
+
+def test_where_no_class_is_likely_enough_the_set_is_not_shown_empty_and_a_reason_says_so():
+    prediction = said([0, 0, 0, 0.1, 0], threshold=0.5)
+
+    assert prediction.prediction_set == (CellClass.PARABASAL,)
+    assert prediction.reasons == ("No class is likely enough at 99%.",)
+
+
+def test_an_unfamiliar_picture_is_not_stood_by_however_sure_the_network_is():
+    prediction = said([0, 0, 0, 50, 0], UNKNOWN)
+
+    assert (prediction.familiarity, prediction.familiar) == (0.0, False)
+    [reason] = prediction.reasons
+    assert reason.startswith("The picture is unlike the cells the model learnt from")
+    assert prediction.cell_class is CellClass.PARABASAL
+
+
+def test_a_picture_that_fails_the_plain_checks_is_not_stood_by():
+    prediction = said([0, 0, 0, 50, 0], picture=Image.new("RGB", (80, 80), "black"))
+
+    assert prediction.reasons == ("The picture is blank.",)
+
+
+def test_a_model_without_calibration_never_abstains():
+    classifier = Classifier(Saying([0, 0, 0, 0, 0], UNKNOWN), "bare")
+
+    [prediction] = classifier.classify([Image.new("RGB", (80, 80), "black")])
+
+    assert (prediction.prediction_set, prediction.reasons) == ((), ())
+    assert prediction.probabilities == pytest.approx([0.2] * 5)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from io import StringIO
@@ -9,8 +10,11 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from PIL import Image
 
+from inference import dataset, familiarity, manifest
 from inference.labels import LABELS, CellClass
+from inference.manifest import FAMILIARITY
 from inference.models import ModelVersion
 from tests.inference.conftest import draw
 
@@ -57,11 +61,35 @@ def test_classify_prints_json_a_line(smears, model):
     lines, _, _ = classified(smears, "--json", "--model", model)
 
     first, _, third = map(json.loads, lines)
-    assert first.keys() == {"file", "cell_class", "probabilities", "model_version"}
+    assert first.keys() == {
+        "file",
+        "cell_class",
+        "probabilities",
+        "prediction_set",
+        "familiarity",
+        "familiar",
+        "abstained",
+        "reasons",
+        "model_version",
+    }
     assert list(first["probabilities"]) == list(LABELS)
     assert first["cell_class"] == max(first["probabilities"], key=first["probabilities"].get)
     assert first["model_version"] == "drawn-1"
     assert third.keys() == {"file", "error"}
+
+
+def test_classify_says_what_the_model_does_not_stand_by(tmp_path, calibrated):
+    Image.new("RGB", (90, 90), "black").save(tmp_path / "black.png")
+
+    [line], _, _ = classified(tmp_path / "black.png", "--json", "--model", calibrated)
+    [words], _, _ = classified(tmp_path / "black.png", "--model", calibrated)
+
+    told = json.loads(line)
+    assert told["abstained"] is True
+    assert told["reasons"][0] == "The picture is blank."
+    assert told["prediction_set"][0] == told["cell_class"]
+    assert told["familiar"] is (told["familiarity"] >= 0.05)
+    assert "needs a human look: The picture is blank." in words
 
 
 def test_classify_takes_a_named_file_whatever_it_is_called(smears, model):
@@ -112,6 +140,87 @@ def test_train_runs_and_its_run_can_be_exported_and_registered(cells, run, tmp_p
         assert word in told.getvalue()
 
 
+def test_calibrate_writes_what_it_fitted_into_the_model_folder(of_cells, cells, tmp_path):
+    folder = shutil.copytree(of_cells, tmp_path / "drawn-2")
+    before, told = manifest.read(folder).digest, StringIO()
+
+    call_command("calibrate", str(folder), str(cells), "--level", "0.5", stdout=told)
+
+    described = manifest.read(folder)
+    split = dataset.split(dataset.read(cells), seed=1)
+    assert described.digest != before
+    assert described.digest[:12] in told.getvalue()
+    assert described.calibration.level == 0.5
+    assert described.calibration.cells == len(split["validation"])
+    assert described.calibration.groups == len({cell.group for cell in split["validation"]})
+    known = familiarity.read(folder / FAMILIARITY, described.files[FAMILIARITY])
+    assert len(known.distances) == len(split["validation"])
+
+
+def test_calibrate_refuses_cells_that_are_not_those_of_the_training(of_cells, model, cells):
+    content = (model / "model.json").read_bytes()
+
+    with pytest.raises(CommandError, match="not give the split that drawn-1 was trained with"):
+        call_command("calibrate", str(model), str(cells), "--level", "0.5")
+    with pytest.raises(CommandError, match=r"nowhere\.csv cannot be read"):
+        call_command("calibrate", str(of_cells), str(cells), "--split-file", "nowhere.csv")
+    with pytest.raises(CommandError, match="need 99 groups"):
+        call_command("calibrate", str(of_cells), str(cells))
+
+    assert (model / "model.json").read_bytes() == content
+    assert not (of_cells / FAMILIARITY).exists()
+
+
+def test_evaluate_prints_writes_and_draws(calibrated, cells, smears, tmp_path):
+    told, found, drawn = StringIO(), tmp_path / "found.json", tmp_path / "deep" / "page.html"
+    drawn.parent.mkdir()
+    plotly = tmp_path / "plotly.js"
+    plotly.write_text("// drawn here")
+    arguments = ["evaluate", str(calibrated), str(cells), "--drawn", "2", "--external", str(smears)]
+
+    call_command(
+        *arguments,
+        *("--json", str(found), "--html", str(drawn), "--plotly", str(plotly)),
+        stdout=told,
+    )
+    again = tmp_path / "again.json"
+    call_command(*arguments, "--json", str(again), stdout=StringIO())
+
+    figures = json.loads(found.read_text())
+    test = dataset.split(dataset.read(cells), seed=1)["test"]
+    assert (figures["split"], figures["cells"]) == ("test", len(test))
+    assert sum(map(sum, figures["figures"]["confusion"])) == len(test)
+    others = figures["familiarity"]["sets"]
+    assert list(others) == ["blank", "noise", "text", "scenes", "fields", "smears", "smears/deeper"]
+    assert (others["smears"]["pictures"], others["smears"]["unreadable"]) == (2, 1)
+    assert figures["looks"]["side"] == [64] * 9
+    for words in ("sets at 50%, coverage by group", "calibration error", "familiarity, blank"):
+        assert words in told.getvalue()
+    page = drawn.read_text()
+    assert 'src="../plotly.js"' in page
+    assert "Research and education only, not for diagnosis." in page
+    assert again.read_text() == found.read_text()
+
+
+def test_evaluate_measures_a_model_that_is_not_calibrated(of_cells, cells):
+    told = StringIO()
+
+    call_command("evaluate", str(of_cells), str(cells), "--drawn", "1", stdout=told)
+
+    assert "the model is not calibrated" in told.getvalue()
+
+
+def test_evaluate_says_what_is_missing(calibrated, cells, tmp_path):
+    arguments = ["evaluate", str(calibrated), str(cells)]
+
+    with pytest.raises(CommandError, match="There is no folder nowhere"):
+        call_command(*arguments, "--external", "nowhere")
+    with pytest.raises(CommandError, match=r"no plotly\.js at nowhere"):
+        call_command(*arguments, "--html", str(tmp_path / "page.html"), "--plotly", "nowhere")
+
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -119,6 +228,9 @@ def test_train_runs_and_its_run_can_be_exported_and_registered(cells, run, tmp_p
         (["train", "--data", ".", "--out", "out", "--epochs", "0"], "not a number above zero"),
         (["train", "--data", ".", "--out", "out", "--sizes", "big"], "not like 128:7,160:9"),
         (["export_model", "nowhere", "model"], "no finished training run"),
+        (["calibrate", "nowhere", "data"], "There is no model in nowhere"),
+        (["calibrate", "model", "data", "--level", "1"], "not a number between 0 and 1"),
+        (["evaluate", "nowhere", "data"], "There is no model in nowhere"),
         (["register_model", "nowhere"], "There is no model in nowhere"),
     ],
 )

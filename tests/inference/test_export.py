@@ -78,6 +78,34 @@ def test_the_model_card_says_what_the_manifest_says():
         assert f"| {one['precision']:.3f} | {one['recall']:.3f} | {one['f1']:.3f} |" in row
 
 
+def test_the_model_card_says_what_evaluate_found():
+    docs = Path(__file__).parents[2] / "docs"
+    described = manifest.read(manifest.shipped_folder())
+    found = json.loads((docs / "evaluation.json").read_text())
+    card = (docs / "model-card.md").read_text()
+
+    assert (found["model"], found["digest"]) == (described.name, described.digest)
+    assert found["figures"]["confusion"] == described.figures["test"]["confusion"]
+    assert f"`{described.digest[:16]}`" in card
+    rows = {line.split(" | ")[0].strip("| "): line for line in card.splitlines()}
+    assert rows["the same, with it"].endswith(f"{found['calibration']['error_after']:.4f} |")
+    assert rows["abstained"].endswith(f"| {found['abstention']['share']:.1%} |".replace("%", " %"))
+    sets = found["sets"]
+    assert rows["prediction sets at 99 %: mean size"].endswith(f"| {sets['mean_size']:.2f} |")
+    covered = f"{sets['coverage_by_group']:.1%}".replace("%", " %")
+    assert rows["prediction sets at 99 %: coverage, each group counting once"].endswith(
+        f"| {covered} |"
+    )
+    for name, one in found["familiarity"]["sets"].items():
+        shares = [f"{one[key]:.1%}".replace("%", " %") for key in ("unfamiliar", "abstained")]
+        assert f"| {name.replace('_', ' ')} | {one['auroc']:.3f} | {' | '.join(shares)} |" in card
+    for name, one in found["intervals"]["per_class"].items():
+        for figure in one.values():
+            low, high = (100 * end for end in figure["interval"])
+            value = f"{figure['value']:.1%}".replace("%", " %")
+            assert f"{value} ({low:.1f} to {high:.1f})" in card, name
+
+
 def test_the_shipped_model_answers_real_crops_as_measured(sipakmed):
     from inference import load_classifier
     from inference.labels import CellClass

@@ -60,3 +60,17 @@ def test_a_pixel_of_the_mean_colour_is_zero():
     mean = torch.tensor([0.485, 0.456, 0.406]) * 255
 
     assert normalise(mean.reshape(1, 1, 1, 3)).abs().max() < 1e-6
+
+
+def test_a_map_is_grad_cam_by_automatic_differentiation(served, pixels):
+    """Selvaraju et al., ICCV 2017: planes weighted by the mean gradient of a class's logit."""
+    planes = served.network.features(normalise(pixels)).detach().requires_grad_()
+    logits = served.network.classifier(served.network.avgpool(planes).flatten(1))
+
+    _, _, maps = served(pixels)
+
+    for place in range(5):
+        [gradient] = torch.autograd.grad(logits[:, place].sum(), planes, retain_graph=True)
+        weights = gradient.mean(dim=(2, 3), keepdim=True) * gradient.shape[2] * gradient.shape[3]
+        expected = (weights * planes).sum(dim=1)
+        assert torch.allclose(maps[:, place], expected, atol=1e-5)

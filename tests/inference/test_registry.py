@@ -44,6 +44,16 @@ def test_the_shipped_model_is_registered_once_and_becomes_current():
     assert registry.current() == first
 
 
+def test_the_shipped_model_takes_over_from_one_that_is_gone(model, model_dir, tmp_path):
+    registry.register(renamed(model, tmp_path, "older"), current=True)
+
+    beside = registry.register_shipped()
+    assert not beside.is_current
+
+    shutil.rmtree(model_dir / "older")
+    assert registry.register_shipped() == registry.current() == beside
+
+
 def test_without_a_model_there_is_a_sentence():
     with pytest.raises(NoCurrentModel, match="No model is registered"):
         registry.current()

@@ -66,7 +66,10 @@ def images(paths: Iterable[Path]) -> Iterator[Path]:
 def as_text(file: Path, outcome: Prediction | UnreadableImage) -> str:
     if isinstance(outcome, UnreadableImage):
         return f"{file}: {outcome}"
-    return f"{file}: {outcome.cell_class} {outcome.confidence:.1%}"
+    answer = f"{file}: {outcome.cell_class} {outcome.confidence:.1%}"
+    if outcome.abstained:
+        return f"{answer}, needs a human look: {' '.join(outcome.reasons)}"
+    return answer
 
 
 def as_json(file: Path, outcome: Prediction | UnreadableImage) -> str:
@@ -77,6 +80,11 @@ def as_json(file: Path, outcome: Prediction | UnreadableImage) -> str:
             "file": str(file),
             "cell_class": outcome.cell_class,
             "probabilities": outcome.by_name,
+            "prediction_set": outcome.prediction_set,
+            "familiarity": outcome.familiarity,
+            "familiar": outcome.familiar,
+            "abstained": outcome.abstained,
+            "reasons": outcome.reasons,
             "model_version": outcome.model_version,
         }
     )

@@ -1,0 +1,216 @@
+"""``manage.py evaluate``: every figure of a model, in the terminal, as JSON and as a page."""
+
+import json
+import os
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from PIL import Image
+
+from inference import absurd, assess, load_classifier, manifest
+from inference.answered import parts_of
+from inference.assess import Assessed
+from inference.assess_page import page
+from inference.dataset import Cell, Part, WrongData
+from inference.management.commands.classify import images
+from inference.preprocess import Source
+from inference.weights import WrongWeights
+
+PLOTLY = Path("node_modules/plotly.js-strict-dist-min/plotly-strict.min.js")
+
+
+class Command(BaseCommand):
+    help = "Measure a model on a part of its split, and on pictures that show no such cell."
+    requires_system_checks: tuple[str, ...] = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("model", type=Path, help="a model folder")
+        parser.add_argument("data", type=Path, help="the data folder it was trained on")
+        parser.add_argument("--split", choices=("train", "validation", "test"), default="test")
+        parser.add_argument("--split-file", type=Path, help="the training's split.csv, if at hand")
+        parser.add_argument(
+            "--external", type=Path, nargs="+", default=(), metavar="DIR", help="other pictures"
+        )
+        parser.add_argument("--seed", type=int, default=1, help="of bootstrap and drawn pictures")
+        parser.add_argument("--drawn", type=int, default=60, help="pictures drawn of each kind")
+        parser.add_argument("--threads", type=int, default=1)
+        parser.add_argument("--json", type=Path, metavar="FILE")
+        parser.add_argument("--html", type=Path, metavar="FILE")
+        parser.add_argument(
+            "--plotly", type=Path, default=Path(settings.BASE_DIR) / PLOTLY, help="plotly.js"
+        )
+
+    def handle(  # noqa: PLR0913 -- an argument an option
+        self,
+        *,
+        model: Path,
+        data: Path,
+        split: Part,
+        split_file: Path | None,
+        external: Sequence[Path],
+        seed: int,
+        drawn: int,
+        threads: int,
+        json: Path | None,
+        html: Path | None,
+        plotly: Path,
+        **_options: object,
+    ) -> None:
+        if html and not plotly.is_file():
+            raise CommandError(f"There is no plotly.js at {plotly}: name it with --plotly.")
+        try:
+            described = manifest.read(model)
+            classifier = load_classifier(model, threads=threads)
+            cells = parts_of(described, data, split_file)[split]
+            others = _others(data, cells, external, seed=seed, drawn=drawn)
+            assessed = Assessed.of(classifier, data, cells)
+            found = assess.assess(classifier, assessed, others, seed=seed)
+            found["looks"] = assess.looks(data / cell.file for cell in cells)
+        except (WrongWeights, WrongData) as error:
+            raise CommandError(str(error)) from error
+        found |= {
+            "digest": described.digest,
+            "split": split,
+            "split_digest": described.split_digest,
+        }
+        rows = table(found)
+        width = max(len(name) for name, _ in rows)
+        for name, value in [*rows, ("", ""), *matrix(found)]:
+            self.stdout.write(f"{name:{width}}  {value}".rstrip())
+        if json:
+            write_json(json, found)
+        if html:
+            address = os.path.relpath(plotly.resolve(), html.resolve().parent)
+            html.write_text(page(found, rows, plotly=Path(address).as_posix()))
+
+
+def write_json(file: Path, found: dict[str, Any]) -> None:
+    """Write the figures, numbers short enough to be read and compared."""
+    file.write_text(json.dumps(_rounded(found), indent=1) + "\n")
+
+
+def _rounded(value: Any) -> Any:  # noqa: ANN401 -- JSON is of any kind
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, dict):
+        return {key: _rounded(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_rounded(one) for one in value]
+    return value
+
+
+def _others(
+    data: Path, cells: Sequence[Cell], external: Sequence[Path], *, seed: int, drawn: int
+) -> dict[str, list[Source]]:
+    """Drawn pictures, fields made of the cells' own crops, and each folder with its folders."""
+    others: dict[str, list[Source]] = {
+        name: [*pictures] for name, pictures in absurd.drawn(seed, drawn).items()
+    }
+    crops = []
+    for cell in cells:
+        with Image.open(data / cell.file) as crop:
+            crops.append(crop.convert("RGB"))
+    others["fields"] = [*absurd.fields(crops, seed, drawn)]
+    for folder in external:
+        if not folder.is_dir():
+            raise WrongData(f"There is no folder {folder}.")
+        others[folder.name] = [*images([folder])]
+        for inner in sorted(path for path in folder.iterdir() if path.is_dir()):
+            others[f"{folder.name}/{inner.name}"] = [*images([inner])]
+    return others
+
+
+def table(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """The figures for people: a name and a value a line."""
+    figures, between = found["figures"], found["intervals"]
+    rows = [
+        ("model", f"{found['model']} ({found['digest'][:12]})"),
+        ("cells", f"{found['cells']} in {found['groups']} groups, {found['split']} part"),
+    ]
+    rows += [
+        (name.replace("_", " "), _with(figures[name], between[name]))
+        for name in ("accuracy", "macro_precision", "macro_recall", "macro_f1")
+    ]
+    for label, one in between["per_class"].items():
+        rows += [
+            (f"{label}, {name}", _with(one[name]["value"], one[name]["interval"]))
+            for name in ("sensitivity", "specificity")
+        ]
+    abnormal, calibrated = found["abnormal"], found["calibration"]
+    rows += [
+        ("abnormal against rest, AUROC", _with(abnormal["auroc"], abnormal["auroc_interval"])),
+        (
+            f"the same, sensitivity at {abnormal['specificity']:.0%} specificity",
+            _with(abnormal["sensitivity"], abnormal["sensitivity_interval"]),
+        ),
+        ("temperature", f"{calibrated['temperature']:.3f}"),
+        ("calibration error before temperature", f"{calibrated['error_before']:.4f}"),
+        ("calibration error", f"{calibrated['error_after']:.4f}"),
+        (
+            f"accuracy on the most certain {found['selective']['share']:.0%}",
+            _percent(found["selective"]["accuracy"]),
+        ),
+        *_sets(found["sets"]),
+        *_abstention(found["abstention"]),
+        *_familiarity(found["familiarity"]),
+    ]
+    return rows
+
+
+def matrix(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """The confusion matrix, a line a class."""
+    figures = found["figures"]
+    heads = "".join(f"{name[:8]:>10}" for name in figures["per_class"])
+    return [
+        ("true class, called as", heads),
+        *(
+            (name, "".join(f"{count:>10}" for count in row))
+            for name, row in zip(figures["per_class"], figures["confusion"], strict=True)
+        ),
+    ]
+
+
+def _sets(sets: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if sets is None:
+        return [("prediction sets", "the model is not calibrated")]
+    return [
+        (f"sets at {sets['level']:.0%}, coverage of cells", _percent(sets["coverage"])),
+        (f"sets at {sets['level']:.0%}, coverage by group", _percent(sets["coverage_by_group"])),
+        (f"sets at {sets['level']:.0%}, mean size", f"{sets['mean_size']:.2f}"),
+    ]
+
+
+def _abstention(abstention: dict[str, Any]) -> list[tuple[str, str]]:
+    accuracy = abstention["accuracy_of_the_others"]
+    return [
+        ("abstained", _percent(abstention["share"])),
+        *((f"  {reason}", str(count)) for reason, count in abstention["reasons"].items()),
+        ("accuracy where it did not", "-" if accuracy is None else _percent(accuracy)),
+        ("wrong", f"{abstention['wrong']}, of which stood by {abstention['wrong_and_stood_by']}"),
+    ]
+
+
+def _familiarity(familiarity: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if familiarity is None:
+        return []
+    rows = [("familiar", _percent(familiarity["known_kept"]))]
+    for name, one in familiarity["sets"].items():
+        value = (
+            f"AUROC {one['auroc']:.3f}, unfamiliar {_percent(one['unfamiliar'])}, "
+            f"abstained {_percent(one['abstained'])} of {one['pictures']}"
+        )
+        rows.append((f"familiarity, {name}", value))
+    return rows
+
+
+def _percent(value: float) -> str:
+    return f"{value:.1%}"
+
+
+def _with(value: float, interval: Sequence[float]) -> str:
+    low, high = interval
+    return f"{value:.1%} ({low:.1%} to {high:.1%})"
