@@ -1,16 +1,16 @@
 """What a model's answer says of its own certainty, in words for a reader."""
 
 from cases.models import Prediction
+from inference.calibration import LEVEL
+from inference.familiarity import UNFAMILIAR
 
-LEVEL = 0.99  # of the prediction sets, as the models are calibrated
-UNFAMILIAR = 0.05  # a model keeps 95 % of the cells that it was shown as familiar
 ONE_PER_CENT = 0.01
 NEEDS_A_LOOK = "Needs a human look"
 
 
 def prediction_set(prediction: Prediction) -> str:
     """Which classes the model cannot rule out."""
-    level = f"at the laboratory's {LEVEL * 100:.0f} %"
+    level = f"at {LEVEL * 100:.0f} %"
     match prediction.prediction_set:
         case [] if prediction.abstained:
             return f"No class is likely enough to be named {level}."

@@ -13,11 +13,11 @@ ONE, TWO, THREE = "Metaplastic", "Parabasal", "Koilocytotic"
     ("names", "reasons", "words"),
     [
         ([ONE], WHY, "Metaplastic is the likeliest, yet the model does not stand by it."),
-        ([ONE], [], "Only Metaplastic remains at the laboratory's 99 %."),
+        ([ONE], [], "Only Metaplastic remains at 99 %."),
         (
             [ONE, TWO],
             WHY,
-            "The model cannot tell Metaplastic from Parabasal at the laboratory's 99 %.",
+            "The model cannot tell Metaplastic from Parabasal at 99 %.",
         ),
         (
             [ONE, TWO, THREE],
@@ -27,7 +27,7 @@ ONE, TWO, THREE = "Metaplastic", "Parabasal", "Koilocytotic"
                 "at the laboratory's 99 %."
             ),
         ),
-        ([], WHY, "No class is likely enough to be named at the laboratory's 99 %."),
+        ([], WHY, "No class is likely enough to be named at 99 %."),
         ([], [], "This model version states no prediction set."),
     ],
 )
