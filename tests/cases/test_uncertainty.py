@@ -24,7 +24,7 @@ ONE, TWO, THREE = "Metaplastic", "Parabasal", "Koilocytotic"
             WHY,
             (
                 "The model cannot tell Metaplastic, Parabasal and Koilocytotic apart "
-                "at the laboratory's 99 %."
+                "at 99 %."
             ),
         ),
         ([], WHY, "No class is likely enough to be named at 99 %."),
