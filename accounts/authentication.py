@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, cast
+from zoneinfo import ZoneInfo
 
 from django.contrib.auth import authenticate
 from django.http import HttpRequest
@@ -12,6 +13,7 @@ from django.utils import timezone
 from rest_framework.request import Request as ApiRequest
 
 from accounts import lockout
+from accounts.models import User
 
 
 class WrongPassword(Exception):
@@ -29,7 +31,8 @@ class Reauthentication:
 
 def reauthenticate(request: HttpRequest | ApiRequest, password: str) -> Reauthentication:
     """Check the password of the person behind the request; failures count towards the lock-out."""
-    email = request.user.get_username()
+    asked = cast("User", request.user)  # every page that asks requires a login
+    email = asked.email
     # A request of its own: the lock-out keeps a copy of what was posted with a wrong password,
     # and the rest of the form (a report, a new password) is none of its business. Nor does it
     # replace the page that asks, with everything typed into it, by the one that says "locked".
@@ -37,16 +40,17 @@ def reauthenticate(request: HttpRequest | ApiRequest, password: str) -> Reauthen
     attempt.method, attempt.path, attempt.META = "POST", request.path, request.META
     user = authenticate(attempt, username=email, password=password)
     if user is None:
-        raise WrongPassword(_refusal(email))
+        raise WrongPassword(_refusal(email, asked.laboratory.zone))
     lockout.forget(email)
     return Reauthentication(user_id=user.pk, at=timezone.now(), method="password")
 
 
-def _refusal(email: str) -> str:
+def _refusal(email: str, zone: ZoneInfo) -> str:
     until = lockout.failures_of(email).locked_until
     if until is None:
         return "That is not your password."
+    moment = until.astimezone(zone)  # a request with a token has no zone of its own
     return (
-        f"Too many wrong passwords: yours is not accepted until {timezone.localtime(until):%H:%M}. "
+        f"Too many wrong passwords: yours is not accepted until {moment:%H:%M}. "
         "An administrator of your laboratory can unlock it sooner."
     )

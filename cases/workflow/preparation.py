@@ -74,8 +74,10 @@ def revise(case: Case, user: User, given: Accession) -> Case:
         case = locked(case, "revise", Status.DRAFT)
         require(permissions.can_prepare(user, case), _NOT_YOURS)
         _numbering(case.laboratory_id)
-        before = _description(case)
+        before, patient_before = _description(case), case.patient
         _describe(case, given)
+        if case.patient != patient_before and not patient_before.cases.exists():
+            patient_before.delete()  # an id typed wrong leaves no name behind without a case
         after = _description(case)
         changes = {key: [before[key], after[key]] for key in after if before[key] != after[key]}
         audit.record(case, user, "revise", changes=changes)
@@ -121,8 +123,8 @@ def _describe(case: Case, given: Accession) -> None:
 def _patient(case: Case, given: Accession) -> Patient:
     """The patient with this id; a missing name or birth date is added.
 
-    A differing one is mended only where no other case hangs on the patient: whoever types an id
-    wrong must not rename somebody else.
+    A differing one is mended, and an emptied one forgotten, only where no other case hangs on the
+    patient: whoever types an id wrong must not rename somebody else.
     """
     record_number = given.record_number.strip()
     if not record_number:
@@ -139,8 +141,9 @@ def _patient(case: Case, given: Accession) -> Patient:
             raise ValidationError(
                 {field: f"Patient {record_number} is already known here with another entry."}
             )
-    patient.name = given.patient_name.strip() or patient.name
-    patient.birth_date = given.birth_date or patient.birth_date
+    is_revised = not has_other_cases and patient.pk is not None and case.patient_id == patient.pk
+    patient.name = given.patient_name.strip() or ("" if is_revised else patient.name)
+    patient.birth_date = given.birth_date or (None if is_revised else patient.birth_date)
     patient.full_clean()
     patient.save()
     return patient

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from axes.models import AccessAttempt
@@ -80,6 +81,18 @@ def test_wrong_passwords_count_towards_the_lock_out(client):
     assert answer.status_code == 429
     # The page that asked answers itself, with everything typed into it.
     assert not getattr(request, "axes_locked_out", False)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/Lima"])
+def test_the_end_of_a_lock_out_is_told_in_the_laboratorys_time(zone):
+    person = make.pathologist(laboratory=make.laboratory(time_zone=zone))
+    for _ in range(5):
+        with pytest.raises(WrongPassword):
+            reauthenticate(request_of(person), "wrong")
+    until = lockout.failures_of(person.email).locked_until.astimezone(ZoneInfo(zone))
+
+    with pytest.raises(WrongPassword, match=f"until {until:%H:%M}"):
+        reauthenticate(request_of(person), make.PASSWORD)
 
 
 def test_the_right_password_forgets_the_wrong_ones():

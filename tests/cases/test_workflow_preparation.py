@@ -160,6 +160,37 @@ def test_a_name_typed_wrong_is_mended_while_the_patient_has_this_case_only():
     assert Patient.objects.get().name == "Ada Lovelace"
 
 
+def test_a_name_can_be_taken_out_again_while_the_patient_has_this_case_only():
+    user = make.cytotechnologist()
+    case = workflow.accession(
+        user, given(patient_name="Ada Lovelace", birth_date=date(1985, 12, 10))
+    )
+
+    workflow.revise(case, user, given())
+
+    patient = Patient.objects.get()
+    assert (patient.name, patient.birth_date) == ("", None)
+
+
+def test_an_id_typed_wrong_leaves_no_patient_behind_without_a_case():
+    user = make.cytotechnologist()
+    case = workflow.accession(user, given(record_number="P-11", patient_name="Ada Lovelace"))
+
+    workflow.revise(case, user, given(record_number="P-1", patient_name="Ada Lovelace"))
+
+    assert [patient.record_number for patient in Patient.objects.all()] == ["P-1"]
+
+
+def test_an_id_corrected_leaves_the_patient_of_another_case_alone():
+    user = make.cytotechnologist()
+    workflow.accession(user, given(record_number="P-11", patient_name="Ada Lovelace"))
+    case = workflow.accession(user, given(record_number="P-11"))
+
+    workflow.revise(case, user, given(record_number="P-1"))
+
+    assert Patient.objects.get(record_number="P-11").name == "Ada Lovelace"
+
+
 def test_the_trail_tells_what_a_revision_changed_without_any_identity():
     user = make.cytotechnologist()
     case = workflow.accession(user, given(patient_name="Ada Lovelace"))
