@@ -99,6 +99,12 @@ def test_the_model_card_says_what_evaluate_found():
     for name, one in found["familiarity"]["sets"].items():
         shares = [f"{one[key]:.1%}".replace("%", " %") for key in ("unfamiliar", "abstained")]
         assert f"| {name.replace('_', ' ')} | {one['auroc']:.3f} | {' | '.join(shares)} |" in card
+    maps = found["maps"]
+    for name, one in {"all": maps["shares"], **maps["per_class"]}.items():
+        shares = [f"{share:.1%}".replace("%", " %") for share in one.values()]
+        assert f"| {name} | {' | '.join(shares)} |" in card
+    for figure in ("deletion_map", "deletion_random", "insertion_map", "insertion_random"):
+        assert f"{maps[figure]:.3f}" in card
     for name, one in found["intervals"]["per_class"].items():
         for figure in one.values():
             low, high = (100 * end for end in figure["interval"])

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from PIL import Image
 
-from inference import absurd, assess, load_classifier, manifest
+from inference import absurd, activation, assess, load_classifier, manifest
 from inference.answered import parts_of
 from inference.assess import Assessed
 from inference.assess_page import page
@@ -37,6 +37,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--seed", type=int, default=1, help="of bootstrap and drawn pictures")
         parser.add_argument("--drawn", type=int, default=60, help="pictures drawn of each kind")
+        parser.add_argument("--maps", type=int, default=50, help="cells whose maps are measured")
         parser.add_argument("--threads", type=int, default=1)
         parser.add_argument("--json", type=Path, metavar="FILE")
         parser.add_argument("--html", type=Path, metavar="FILE")
@@ -54,6 +55,7 @@ class Command(BaseCommand):
         external: Sequence[Path],
         seed: int,
         drawn: int,
+        maps: int,
         threads: int,
         json: Path | None,
         html: Path | None,
@@ -69,6 +71,9 @@ class Command(BaseCommand):
             others = _others(data, cells, external, seed=seed, drawn=drawn)
             assessed = Assessed.of(classifier, data, cells)
             found = assess.assess(classifier, assessed, others, seed=seed)
+            if maps:
+                chosen = [data / cell.file for cell in cells[:: max(1, len(cells) // maps)]]
+                found["maps"] = activation.measure(classifier, chosen, seed=seed)
             found["looks"] = assess.looks(data / cell.file for cell in cells)
         except (WrongWeights, WrongData) as error:
             raise CommandError(str(error)) from error
@@ -157,6 +162,7 @@ def table(found: dict[str, Any]) -> list[tuple[str, str]]:
         *_sets(found["sets"]),
         *_abstention(found["abstention"]),
         *_familiarity(found["familiarity"]),
+        *_maps(found.get("maps")),
     ]
     return rows
 
@@ -204,6 +210,27 @@ def _familiarity(familiarity: dict[str, Any] | None) -> list[tuple[str, str]]:
             f"abstained {_percent(one['abstained'])} of {one['pictures']}"
         )
         rows.append((f"familiarity, {name}", value))
+    return rows
+
+
+def _maps(maps: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if maps is None:
+        return []
+    shares = maps["shares"]
+    rows = [
+        (
+            f"of {maps['cells']} maps, on the {part}",
+            f"{_percent(shares[f'on_{part}'])}, of the picture {_percent(shares[part])}",
+        )
+        for part in ("cell", "nucleus")
+    ]
+    rows += [
+        (
+            f"{change} by the map, at random",
+            f"{maps[f'{change}_map']:.3f}, {maps[f'{change}_random']:.3f}",
+        )
+        for change in ("deletion", "insertion")
+    ]
     return rows
 
 
