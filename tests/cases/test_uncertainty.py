@@ -22,10 +22,7 @@ ONE, TWO, THREE = "Metaplastic", "Parabasal", "Koilocytotic"
         (
             [ONE, TWO, THREE],
             WHY,
-            (
-                "The model cannot tell Metaplastic, Parabasal and Koilocytotic apart "
-                "at 99 %."
-            ),
+            ("The model cannot tell Metaplastic, Parabasal and Koilocytotic apart at 99 %."),
         ),
         ([], WHY, "No class is likely enough to be named at 99 %."),
         ([], [], "This model version states no prediction set."),
