@@ -6,6 +6,7 @@ from education import views
 
 urlpatterns = [
     path("", views.index, name="education"),
+    path("model/", views.model_card, name="model-card"),
     path("<slug:slug>/", views.lesson, name="lesson"),
     path("<slug:slug>/summary/", views.lesson_summary, name="lesson-summary"),
 ]

@@ -5,7 +5,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page, require_safe
 
-from education import lessons
+from education import card, lessons
 from education.lessons import Lesson
 
 
@@ -27,6 +27,12 @@ def lesson(request: HttpRequest, slug: str) -> HttpResponse:
         "following": following,
     }
     return render(request, "education/lesson.html", context)
+
+
+@require_safe
+def model_card(request: HttpRequest) -> HttpResponse:
+    context = {"section": "education", "card": card.current()}
+    return render(request, "education/model.html", context)
 
 
 @require_safe

@@ -103,6 +103,7 @@ ANSWERS = {
     "education GET": (DRAFT, EVERYONE),
     "lesson GET": (DRAFT, EVERYONE),
     "lesson-summary GET": (DRAFT, EVERYONE),
+    "model-card GET": (DRAFT, EVERYONE),
     "login GET": (DRAFT, "200 to to to to to to"),
     "login POST": (DRAFT, "200 to to to to to to"),
     "logout POST": (DRAFT, "in in in in in in in"),
