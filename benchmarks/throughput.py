@@ -8,8 +8,8 @@ cells are drawn, or taken from ``--images FOLDER``; both figures are of the same
 import argparse
 import os
 import platform
+import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -180,19 +180,22 @@ def _worker(processes: int) -> Iterator[None]:
 
 @contextmanager
 def _running(command: list[str]) -> Iterator[None]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
+    """A process of ours, which ends with this one however this one ends."""
+    from config import leash
+
+    process = leash.start(
         [sys.executable, "-m", *command],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        on_parent_death=signal.SIGTERM,
+        log=Path(os.environ["STATE_DIR"]) / f"{command[0]}.log",
+        folder=ROOT,
+        environment={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     try:
         yield
     finally:
         process.terminate()
         process.wait()
+        leash.kill_group(process)
 
 
 if __name__ == "__main__":
