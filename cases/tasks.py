@@ -9,9 +9,8 @@ from cases.models import CellImage, Run
 from inference import registry
 from inference.classifier import Classifier, Prediction
 from inference.preprocess import UnreadableImage
+from inference.runtime import BATCH
 from inference.weights import WrongWeights
-
-BATCH = 8  # larger ones take much more memory and show their progress later
 
 
 @shared_task(name=queue.CLASSIFY_RUN)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-DISCLAIMER = "Research and education only, not for diagnosis."
+from cases.signature import DISCLAIMER
 
 
 def disclaimer(

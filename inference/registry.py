@@ -3,17 +3,22 @@
 A model folder is found by its name among the shipped ones and in ``settings.MODEL_DIR``.
 """
 
+from __future__ import annotations
+
 import shutil
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import transaction
 
 from inference import load_classifier, manifest
-from inference.classifier import Classifier
 from inference.models import ModelVersion
 from inference.weights import WrongWeights
+
+if TYPE_CHECKING:  # the web process asks which model answers, and never loads the runtime
+    from inference.classifier import Classifier
 
 _loaded: dict[str, Classifier] = {}  # by digest; a process loads a model once
 _loading = Lock()

@@ -1,6 +1,8 @@
 """Promises about the code itself, kept by reading it."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 from cases import workflow
@@ -70,3 +72,17 @@ def test_no_script_and_no_style_stands_in_a_page():
     ]
 
     assert inline == []
+
+
+def test_the_web_process_never_loads_the_runtime():
+    """It asks which model answers; only workers ask the model."""
+    loaded = (
+        "import sys, config.wsgi; from django.urls import get_resolver; "
+        "get_resolver().url_patterns; print('onnxruntime' in sys.modules)"
+    )
+
+    asked = subprocess.run(
+        [sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert asked.stdout == "False\n"

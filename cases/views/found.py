@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
@@ -56,8 +55,3 @@ def may(user: User, case: Case) -> set[str]:
         "release": case.status == states.REVIEWING and permissions.can_release(user, case),
     }
     return {verb for verb, allowed in wanted.items() if allowed}
-
-
-def require(answer: bool, sentence: str) -> None:
-    if not answer:
-        raise PermissionDenied(sentence)

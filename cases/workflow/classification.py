@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.db.transaction import atomic
 
 from accounts.models import User
-from cases import clock, permissions, queries, queue
+from cases import clock, permissions, queries, queue, wording
 from cases.models import Case, CellImage, ClassificationFailure, Prediction, Run
 from cases.workflow.transition import InvalidTransition, Refused, require, transition
 from inference.labels import CellClass
@@ -129,7 +129,7 @@ def record(run: Run) -> Case:
     ):
         fresh = _live(run, Run.Status.RUNNING)
         if missing := len(unanswered(fresh)):
-            images = "1 image" if missing == 1 else f"{missing} images"
+            images = wording.count(missing, "image")
             raise InvalidTransition(f"This run has {images} without an answer.")
         fresh.status = Run.Status.DONE
         fresh.finished_at = fresh.heartbeat_at = clock.now()

@@ -13,7 +13,6 @@ from accounts.models import User
 from cases import audit, bethesda, clock, permissions, queries, signature
 from cases.models import (
     ABNORMAL_CLASSES,
-    ARRAYS,
     Case,
     CellImage,
     Finding,
@@ -154,9 +153,8 @@ def sign(case: Case, user: User, read: bethesda.Read, proof: Reauthentication) -
         require(_is_fresh(proof, user), "Signing asks for your password.")
         review = Review.objects.get(case=case, ended_at=None)
         findings = list(
-            review.findings.filter(withdrawn_at=None)
+            queries.compared_findings(case)
             .select_related("image", "prediction__model_version")
-            .defer(*(f"prediction__{field}" for field in ARRAYS))
             .order_by("image__digest")
         )
         undecided = case.images.count() - len(findings)
