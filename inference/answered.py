@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
+from zipfile import BadZipFile
 
 import numpy as np
 
-from inference import dataset
+from inference import dataset, splits
 from inference.dataset import WrongData
 from inference.labels import CellClass
 from inference.preprocess import UnreadableImage, preprocess
 from inference.runtime import BATCH
+from inference.splits import Split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,19 +21,21 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from inference.dataset import Cell, Part
+    from inference.dataset import Cell
     from inference.manifest import Manifest
     from inference.runtime import Network
+    from inference.splits import Part
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answered:
-    """N cells: logits (N, 5), features (N, 1280), the true positions in ``CellClass``, groups."""
+    """N cells: logits (N, 5), features (N, 1280), true positions in ``CellClass``, groups, files."""
 
     logits: NDArray[np.float32]
     features: NDArray[np.float32]
     truth: NDArray[np.int64]
     groups: tuple[str, ...]
+    files: tuple[str, ...]
 
     @classmethod
     def by(cls, network: Network, folder: Path, cells: Sequence[Cell]) -> Self:
@@ -45,11 +49,63 @@ class Answered:
             network.answer(np.stack([_pixels(folder, cell) for cell in cells[i : i + BATCH]]))
             for i in range(0, len(cells), BATCH)
         ]
-        return cls(
+        return cls.of(
+            cells,
             np.concatenate([one.logits for one in answers]),
             np.concatenate([one.features for one in answers]),
-            positions(cells),
-            tuple(cell.group for cell in cells),
+        )
+
+    @classmethod
+    def of(
+        cls, cells: Sequence[Cell], logits: NDArray[np.float32], features: NDArray[np.float32]
+    ) -> Self:
+        """Answers to cells, in their order."""
+        groups, files = tuple(cell.group for cell in cells), tuple(cell.file for cell in cells)
+        return cls(logits, features, positions(cells), groups, files)
+
+    def write(self, path: Path) -> None:
+        """Keep the answers in a file, features rounded to half precision; 3 KB a cell."""
+        np.savez_compressed(
+            path,
+            logits=self.logits,
+            features=self.features.astype(np.float16),
+            truth=self.truth,
+            groups=np.array(self.groups),
+            files=np.array(self.files),
+        )
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """What ``write`` kept.
+
+        Raises:
+            WrongData: the file is missing, or something else.
+
+        """
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return cls(
+                    arrays["logits"],
+                    arrays["features"].astype(np.float32),
+                    arrays["truth"],
+                    tuple(arrays["groups"].tolist()),
+                    tuple(arrays["files"].tolist()),
+                )
+        except (OSError, EOFError, ValueError, KeyError, BadZipFile, AttributeError) as error:
+            raise WrongData(f"{path} does not hold a network's answers.") from error
+
+    @classmethod
+    def together(cls, several: Sequence[Self]) -> Self:
+        """The cells of several answers as one, in the order of their files."""
+        files = [file for one in several for file in one.files]
+        order = np.argsort(files)
+        groups = [group for one in several for group in one.groups]
+        return cls(
+            np.concatenate([one.logits for one in several])[order],
+            np.concatenate([one.features for one in several])[order],
+            np.concatenate([one.truth for one in several])[order],
+            tuple(groups[i] for i in order),
+            tuple(files[i] for i in order),
         )
 
 
@@ -64,13 +120,11 @@ def parts_of(
     """
     if split is None:
         seed = described.recipe.get("seed")
-        parts = dataset.split(dataset.read(folder), seed=seed if isinstance(seed, int) else 0)
+        noted = Split.parsed(str(described.recipe.get("split", "parts")))
+        parts = noted.of(dataset.read(folder), seed=seed if isinstance(seed, int) else 0)
     else:
-        try:
-            parts = dataset.parsed(split.read_text())
-        except OSError as error:
-            raise WrongData(f"{split} cannot be read: {error.strerror}.") from error
-    if dataset.digest(parts) != described.split_digest:
+        parts = splits.read(split)
+    if splits.digest(parts) != described.split_digest:
         raise WrongData(
             f"{split or folder} does not give the split that {described.name} was trained with."
         )

@@ -1,19 +1,31 @@
-"""Training pictures varied as slides vary: turned, mirrored, zoomed, stained differently."""
+"""Training pictures varied as slides vary: turned, zoomed, stained, blurred, stored differently.
+
+- Stain: the optical density of each colour is scaled, as more or less of a dye would (Beer-Lambert;
+  Tellez et al., "Whole-Slide Mitosis Detection in H&E Breast Histology Using PHH3 as a Reference",
+  IEEE TMI 2018, arXiv 1808.05896, vary density in the same spirit).
+- Mixup: Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018, arXiv 1710.09412.
+"""
 
 from __future__ import annotations
 
 import math
+from io import BytesIO
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample, interpolate
+from torch.nn.functional import affine_grid, conv2d, grid_sample, interpolate, pad
 
 ZOOM = 1.25  # at most, in and out
 STRETCH = 1.12  # of one side against the other
 SHIFT = 0.08  # of the picture's side
 GAIN = 0.12  # of each colour: stain and lamp
+STAIN = 0.10  # of the optical density of each colour
 CONTRAST = 0.25
 SATURATION = 0.35
+BLURRED, BLUR = 0.2, 1.5  # share of pictures; pixels of the training size, at most
+COMPRESSED, QUALITY = 0.1, (40, 90)  # share of pictures; JPEG quality
 
 
 def augment(pixels: Tensor, side: int, generator: torch.Generator) -> Tensor:
@@ -28,16 +40,26 @@ def augment(pixels: Tensor, side: int, generator: torch.Generator) -> Tensor:
     placement = _placement(len(planes), generator).to(planes.device)
     grid = affine_grid(placement, list(planes.shape), align_corners=False)
     turned = grid_sample(planes, grid, padding_mode="reflection", align_corners=False)
-    return _stained(turned, generator).permute(0, 2, 3, 1)
+    stained = _stained(turned, generator)
+    return _stored(_blurred(stained, generator), generator).permute(0, 2, 3, 1)
 
 
-def resized(pixels: Tensor, side: int) -> Tensor:
-    """The same pictures, unvaried, at another size: uint8 (N, H, W, 3) to floats."""
-    if pixels.shape[1] == side:
-        return pixels.float()
-    planes = pixels.permute(0, 3, 1, 2).float()
-    planes = interpolate(planes, (side, side), mode="bilinear", antialias=True)
-    return planes.permute(0, 2, 3, 1)
+def mixed(
+    pixels: Tensor, wanted: Tensor, strength: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Each picture (N, ...) mixed with another of its batch, and what is wanted (N, C) likewise.
+
+    The share of the first is drawn from Beta(strength, strength), one for the batch.
+    """
+    first, second = (
+        torch._standard_gamma(torch.tensor(strength), generator=generator) for _ in range(2)
+    )
+    share = float(first / (first + second))
+    order = torch.randperm(len(pixels), generator=generator).to(pixels.device)
+    return (
+        share * pixels + (1 - share) * pixels[order],
+        share * wanted + (1 - share) * wanted[order],
+    )
 
 
 def _spread(count: int, limit: float, generator: torch.Generator) -> Tensor:
@@ -59,16 +81,55 @@ def _placement(count: int, generator: torch.Generator) -> Tensor:
 
 
 def _stained(planes: Tensor, generator: torch.Generator) -> Tensor:
-    """Random gain of each colour, contrast and saturation; (N, 3, H, W), 0 to 255."""
+    """Random gain of each colour, density of the stain, contrast and saturation; 0 to 255."""
     count = len(planes)
 
     def factors(limit: float, width: int = 1) -> Tensor:
         drawn = 1 + (torch.rand(count, width, 1, 1, generator=generator) * 2 - 1) * limit
         return drawn.to(planes.device)
 
+    density = -torch.log((planes + 1) / 256)
+    planes = 256 * torch.exp(-density * factors(STAIN, 3)) - 1
     planes = planes * factors(GAIN, 3)
     mean = planes.mean(dim=(1, 2, 3), keepdim=True)
     planes = mean + (planes - mean) * factors(CONTRAST)
     grey = planes.mean(dim=1, keepdim=True)
     planes = grey + (planes - grey) * factors(SATURATION)
     return planes.clamp(0, 255)
+
+
+def _blurred(planes: Tensor, generator: torch.Generator) -> Tensor:
+    """Some pictures out of focus, each by its own Gaussian; (N, 3, H, W)."""
+    chosen = (torch.rand(len(planes), generator=generator) < BLURRED).nonzero()[:, 0]
+    widths = torch.rand(len(chosen), generator=generator) * (BLUR - 0.3) + 0.3
+    if not len(chosen):
+        return planes
+    reach = int(3 * BLUR)
+    steps = torch.arange(-reach, reach + 1, dtype=torch.float32)
+    kernels = torch.exp(-0.5 * (steps / widths[:, None]) ** 2)
+    kernels = (kernels / kernels.sum(dim=1, keepdim=True)).to(planes.device)
+    height, width = planes.shape[-2:]
+    sharp = planes[chosen].reshape(1, -1, height, width)  # a channel each, so one call does all
+    own = kernels.repeat_interleave(3, dim=0)[:, None]
+    padded = pad(sharp, (reach,) * 4, mode="reflect")
+    across = conv2d(padded, own[:, :, None], groups=len(own))
+    down = conv2d(across, own[..., None], groups=len(own))
+    planes = planes.clone()
+    planes[chosen] = down.reshape(len(chosen), 3, height, width)
+    return planes
+
+
+def _stored(planes: Tensor, generator: torch.Generator) -> Tensor:
+    """Some pictures as a JPEG of less than the best quality leaves them; (N, 3, H, W)."""
+    chosen = (torch.rand(len(planes), generator=generator) < COMPRESSED).nonzero()[:, 0]
+    qualities = torch.randint(*QUALITY, (len(chosen),), generator=generator)
+    if not len(chosen):
+        return planes
+    planes = planes.clone()
+    for i, quality in zip(chosen.tolist(), qualities.tolist(), strict=True):
+        pixels = planes[i].permute(1, 2, 0).round().to(torch.uint8).cpu().numpy()
+        target = BytesIO()
+        Image.fromarray(pixels).save(target, "JPEG", quality=quality)
+        again = torch.from_numpy(np.array(Image.open(target)))
+        planes[i] = again.permute(2, 0, 1).to(planes)
+    return planes

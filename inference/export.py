@@ -59,7 +59,7 @@ def export(run: Path, folder: Path) -> Manifest:
         recipe=metrics["recipe"],
         split_digest=metrics["split_digest"],
         cells=metrics["cells"],
-        figures={part: metrics[part] for part in ("validation", "test")},
+        figures=metrics["figures"],
     )
     coming = folder.with_name(f".{folder.name}")  # seen by no one until it is whole
     coming.mkdir(parents=True, exist_ok=True)

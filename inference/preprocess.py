@@ -16,8 +16,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-PREPROCESSING_VERSION = "squash-bilinear-224-1"  # change it whenever a pixel would change
-SIDE = 224  # pixels
+PREPROCESSING_VERSION = "squash-bilinear-192-1"  # change it whenever a pixel would change
+SIDE = 192  # pixels
 MAX_PIXELS = 40_000_000
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 
@@ -54,7 +54,7 @@ class Reading:
 
 
 def preprocess(source: Source) -> NDArray[np.uint8]:
-    """Read an image as the network sees it: uint8, (224, 224, 3), rows first, RGB.
+    """Read an image as the network sees it: uint8, (192, 192, 3), rows first, RGB.
 
     The whole picture is squashed to the square by Pillow's bilinear filter, which averages when it
     shrinks. Scaling to zero mean and unit deviation is the network's first step, not ours.

@@ -1,13 +1,14 @@
 """The training loop, top to bottom: data, start, epochs, the best checkpoint, its figures.
 
-What it does, in order: split by group; read every picture once with the serving preprocessing;
-fine-tune the whole network on varied pictures, an average of the weights following (EMA); after
-each epoch judge the average on the validation part, as it would serve; keep the best by macro-F1;
-at the end judge that one, once, on the test part.
+What it does, in order: split, by group unless told otherwise; read every picture once with the
+serving preprocessing; fine-tune the network on varied pictures, an average of the weights following
+(EMA); where there is a validation part, judge the average on it after each epoch, as it would serve,
+keep the best by macro-F1 and stop when it is long past; at the end judge the one kept, once, on the
+test part. A split without a validation part keeps the last epoch: its recipe was chosen before.
 
 A run lives in a folder: ``recipe.json``, ``split.csv``, ``history.jsonl`` (a line an epoch),
 ``last.safetensors`` (everything needed to go on), ``best.safetensors`` and, when it is finished,
-``metrics.json``. All randomness is drawn anew from the seed at each epoch, so a run that was
+``metrics.json`` and ``answers.npz``, what the network said of the test part. All randomness is drawn anew from the seed at each epoch, so a run that was
 stopped and resumed ends with the same weights as one that was not (on one machine, on the CPU).
 """
 
@@ -18,7 +19,7 @@ import math
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -27,20 +28,23 @@ import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, one_hot
 from tqdm import tqdm
 
-from inference import dataset
-from inference.augment import augment, resized
+from inference import dataset, splits
+from inference.answered import Answered
+from inference.augment import augment, mixed
 from inference.evaluate import Figures
 from inference.labels import LABELS, CellClass
 from inference.network import IMAGENET_EPS, EfficientNet, build, imagenet_weights, normalise
 from inference.preprocess import PREPROCESSING_VERSION, SIDE, UnreadableImage, preprocess
+from inference.splits import Split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from inference.dataset import Cell, Part
+    from inference.dataset import Cell
+    from inference.splits import Part
 
 WEIGHT_DECAY = 0.02  # of kernels, not of biases and BatchNorm
 AVERAGE = 0.995  # share of the average kept at a step: it remembers some 200 steps
@@ -48,11 +52,27 @@ WARM_UP = 0.06  # share of the training over which the learning rate rises
 LAST_RATE = 0.01  # share of the learning rate left at the end
 CALIBRATION = 512  # training pictures from which BatchNorm statistics are estimated
 EVALUATION_BATCH = 64
-LAST, BEST, METRICS = "last.safetensors", "best.safetensors", "metrics.json"
+LAST, BEST, METRICS, ANSWERS = "last.safetensors", "best.safetensors", "metrics.json", "answers.npz"
 
 
 class CannotTrain(Exception):
     """Training that cannot begin or go on; its text is a sentence for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Epochs at one size: the side of the pictures, and how many of the first blocks stay as are.
+
+    The first of the network's nine blocks see the largest planes and cost the most, and change the
+    least when the network learns of cells what it learnt of photographs.
+    """
+
+    side: int
+    epochs: int
+    frozen: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.side}:{self.epochs}" + (f":{self.frozen}" if self.frozen else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +81,15 @@ class Recipe:
 
     ``init`` is ``imagenet`` (torchvision's weights, downloaded), ``scratch`` or the path of a
     safetensors file with torchvision's keys; a head of another size in it is left out. ``norm_eps``
-    is BatchNorm's for a file that does not say (1e-3: of TensorFlow's origin). ``sizes`` are pairs
-    of side and epochs to begin with at smaller pictures; the remaining epochs are at 224.
+    is BatchNorm's for a file that does not say (1e-3: of TensorFlow's origin). ``stages`` are what
+    the training begins with; the remaining epochs learn everything at the size of serving.
+    ``patience`` is how many epochs may pass without a better one, where there is a validation part;
+    0 is for ever.
+
+    ``body_rate`` is of the last block, and each block below has ``layer_decay`` times the rate of
+    the one above. ``smoothing``, ``mixup`` and ``bootstrap`` (Reed et al., "Training Deep Neural
+    Networks on Noisy Labels with Bootstrapping", ICLR 2015 workshop, arXiv 1412.6596: a share of
+    the target is what the network itself believes) are off unless asked for.
     """
 
     data: Path
@@ -71,19 +98,25 @@ class Recipe:
     batch_size: int = 32
     init: str = "imagenet"
     seed: int = 1
-    sizes: tuple[tuple[int, int], ...] = ()
+    split: Split = field(default_factory=Split)
+    stages: tuple[Stage, ...] = ()
+    patience: int = 0
     body_rate: float = 4e-4
     head_rate: float = 2e-3
+    layer_decay: float = 1.0
+    smoothing: float = 0.0
+    mixup: float = 0.0
+    bootstrap: float = 0.0
     norm_eps: float = 1e-3
     threads: int = 0
 
-    def side(self, epoch: int) -> int:
-        """The side in pixels of the training pictures in an epoch, counted from 0."""
-        for side, epochs in self.sizes:
-            if epoch < epochs:
-                return side
-            epoch -= epochs
-        return SIDE
+    def stage(self, epoch: int) -> Stage:
+        """How an epoch, counted from 0, is trained."""
+        for stage in self.stages:
+            if epoch < stage.epochs:
+                return stage
+            epoch -= stage.epochs
+        return Stage(SIDE, self.epochs)
 
     def described(self) -> dict[str, object]:
         """The recipe as JSON, without what does not change the weights."""
@@ -91,7 +124,8 @@ class Recipe:
         del known["out"], known["threads"]
         known["data"] = self.data.name
         known["init"] = Path(self.init).name
-        known["sizes"] = [list(pair) for pair in self.sizes]
+        known["split"] = str(self.split)
+        known["stages"] = [str(stage) for stage in self.stages]
         return known
 
 
@@ -117,15 +151,25 @@ class Learner:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """What the validation part says after an epoch: figures, and the mean cross-entropy."""
+
+    figures: Figures
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
 class Pictures:
-    """The cells of a part as the network sees them: uint8 (N, 224, 224, 3) and their classes."""
+    """The cells of a part as the network sees them: uint8 (N, 192, 192, 3) and their classes."""
 
     pixels: Tensor
     truth: Tensor
 
 
-def train(recipe: Recipe, *, resume: bool = False, say: Callable[[str], None] = print) -> Figures:
-    """Train to the end and return the figures of the best checkpoint on the test part.
+def train(
+    recipe: Recipe, *, resume: bool = False, say: Callable[[str], None] = print
+) -> dict[Part, Figures]:
+    """Train to the end; returns the figures of what is kept, on the parts it did not learn from.
 
     Raises:
         CannotTrain: the folder holds another run, the start cannot be read, or the loss is lost.
@@ -149,31 +193,27 @@ def train(recipe: Recipe, *, resume: bool = False, say: Callable[[str], None] = 
         _reestimate(learner.network, pictures["train"], recipe)
 
     bar = _bar(recipe, len(parts["train"]), progress.epochs)
-    while progress.epochs < recipe.epochs:
+    while progress.epochs < recipe.epochs and not _past(recipe, progress):
         began = time.monotonic()
         lesson = _epoch(recipe, learner, pictures["train"], bar)
-        _reestimate(learner.average, pictures["train"], recipe)
-        figures, loss = _judged(learner.average, pictures["validation"])
+        judged = _judged_after(recipe, learner, pictures)
         progress.epochs += 1
         progress.seconds += time.monotonic() - began
-        if (figures.macro_f1, -loss) > (progress.best_f1, -progress.best_loss):
-            progress.best_epoch = progress.epochs
-            progress.best_f1, progress.best_loss = figures.macro_f1, loss
+        if _better(judged, progress):
             _save_best(recipe, learner)
-        _record(recipe, progress, lesson, figures, loss)
+        _record(recipe, progress, lesson, judged)
         _save_last(recipe, learner)
-        bar.write(
-            f"epoch {progress.epochs} at {recipe.side(progress.epochs - 1)}: training loss "
-            f"{lesson['loss']:.4f}, accuracy {lesson['accuracy']:.2%}; validation loss {loss:.4f}, "
-            f"accuracy {figures.accuracy:.2%}, macro-F1 {figures.macro_f1:.2%}"
-        )
+        bar.write(_told(recipe, progress, lesson, judged))
     bar.close()
-    validation, test = _finished(recipe, learner, parts, pictures)
-    say(
-        f"\nEpoch {progress.best_epoch} was best: macro-F1 {validation.macro_f1:.2%} on the "
-        f"validation part.\nOn the test part, split by group:\n\n{test}"
-    )
-    return test
+    figures = _finished(recipe, learner, parts, pictures)
+    if "validation" in figures:
+        say(
+            f"\nEpoch {progress.best_epoch} was best: macro-F1 "
+            f"{figures['validation'].macro_f1:.2%} on the validation part."
+        )
+    if "test" in figures:
+        say(f"On the test part, {recipe.split}:\n\n{figures['test']}")
+    return figures
 
 
 # Before the first epoch
@@ -185,18 +225,22 @@ def _prepare(recipe: Recipe, *, resume: bool) -> dict[Part, list[Cell]]:
     if resume and split.exists() and noted.exists():
         if json.loads(noted.read_text()) != recipe.described():
             raise CannotTrain(f"{recipe.out} holds a run of another recipe; see its recipe.json.")
-        return dataset.parsed(split.read_text())
+        return splits.parsed(split.read_text(), leaking=_leaking(recipe))
     if noted.exists():
         raise CannotTrain(f"{recipe.out} already holds a run: resume it, or choose another folder.")
-    parts = dataset.split(dataset.read(recipe.data), seed=recipe.seed)
+    parts = recipe.split.of(dataset.read(recipe.data), seed=recipe.seed)
     recipe.out.mkdir(parents=True, exist_ok=True)
-    split.write_text(dataset.written(parts))
+    split.write_text(splits.written(parts))
     noted.write_text(json.dumps(recipe.described(), indent=2) + "\n")
     return parts
 
 
+def _leaking(recipe: Recipe) -> bool:
+    return recipe.split.unit in {"cell", "image"}
+
+
 def _pictures(folder: Path, cells: Sequence[Cell]) -> Pictures:
-    """Read every cell once, with the serving preprocessing; 147 KiB of memory each."""
+    """Read every cell once, with the serving preprocessing; 108 KiB of memory each."""
     pixels = np.empty((len(cells), SIDE, SIDE, 3), dtype=np.uint8)
     for i, cell in enumerate(cells):
         try:
@@ -256,10 +300,15 @@ def _start_weights(recipe: Recipe) -> tuple[dict[str, Tensor], float]:
 
 
 def _optimizer(network: EfficientNet, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW over four groups: body and head, kernels (which decay) and the rest."""
+    """AdamW over groups of one learning rate each, kernels (which decay) apart from the rest."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    last = len(network.features) - 1
     for name, parameter in network.named_parameters():
-        rate = recipe.head_rate if name.startswith("classifier.") else recipe.body_rate
+        if name.startswith("classifier."):
+            rate = recipe.head_rate
+        else:
+            block = int(name.split(".")[1])
+            rate = recipe.body_rate * recipe.layer_decay ** (last - block)
         decay = WEIGHT_DECAY if parameter.ndim > 1 else 0.0
         groups.setdefault((rate, decay), []).append(parameter)
     return torch.optim.AdamW(
@@ -272,7 +321,7 @@ def _optimizer(network: EfficientNet, recipe: Recipe) -> torch.optim.AdamW:
 
 def _bar(recipe: Recipe, cells: int, done: int) -> tqdm[NoReturn]:
     """One bar for the whole run, in pixels, so that its time left knows the sizes to come."""
-    cost = [cells * recipe.side(epoch) ** 2 for epoch in range(recipe.epochs)]
+    cost = [cells * recipe.stage(epoch).side ** 2 for epoch in range(recipe.epochs)]
     return tqdm(
         total=sum(cost),
         initial=sum(cost[:done]),
@@ -293,19 +342,22 @@ def _epoch(
     torch.manual_seed(recipe.seed * 100_003 + epoch)  # for dropout and stochastic depth
     generator = torch.Generator().manual_seed(recipe.seed * 100_003 + epoch)
     device = next(network.parameters()).device
-    side = recipe.side(epoch)
+    side = recipe.stage(epoch).side
     batches = _batches(len(pictures.truth), recipe.batch_size, generator)
     losses, right, seen = 0.0, 0, 0
-    network.train()
+    _learning(network, recipe.stage(epoch).frozen)
     for position, chosen in enumerate(batches):
         step = epoch * len(batches) + position
         _set_rate(optimizer, (step + 1) / (recipe.epochs * len(batches)))
         pixels = augment(pictures.pixels[chosen], side, generator).to(device)
         truth = pictures.truth[chosen].to(device)
+        wanted = one_hot(truth, len(CellClass)).float()
+        if recipe.mixup:
+            pixels, wanted = mixed(pixels, wanted, recipe.mixup, generator)
         # bf16 is quicker on a GPU and slower on most CPUs
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             logits = network(normalise(pixels).contiguous(memory_format=torch.channels_last))
-        loss = cross_entropy(logits.float(), truth)
+        loss = _loss(recipe, logits.float(), wanted)
         if not math.isfinite(loss.item()):
             raise CannotTrain(f"The loss became {loss.item()} in epoch {epoch + 1}.")
         optimizer.zero_grad(set_to_none=True)
@@ -322,6 +374,24 @@ def _epoch(
         )
         bar.update(len(pictures.truth) * side**2 // len(batches))
     return {"loss": losses / seen, "accuracy": right / seen}
+
+
+def _loss(recipe: Recipe, logits: Tensor, wanted: Tensor) -> Tensor:
+    """Cross-entropy with what is wanted (N, 5), or partly with what the network believes."""
+    if recipe.bootstrap:
+        believed = logits.detach().softmax(dim=1)
+        wanted = (1 - recipe.bootstrap) * wanted + recipe.bootstrap * believed
+    return cross_entropy(logits, wanted, label_smoothing=recipe.smoothing)
+
+
+def _learning(network: EfficientNet, frozen: int) -> None:
+    """Set the network to learn, but for its first blocks: neither weights nor statistics."""
+    network.train()
+    for i, block in enumerate(network.features):
+        for parameter in block.parameters():
+            parameter.requires_grad_(i >= frozen)
+        if i < frozen:
+            block.eval()
 
 
 def _batches(count: int, size: int, generator: torch.Generator) -> list[Tensor]:
@@ -378,23 +448,55 @@ def _reestimate(network: EfficientNet, pictures: Pictures, recipe: Recipe) -> No
 
 
 def _shown(pixels: Tensor, device: torch.device) -> Tensor:
-    planes = normalise(resized(pixels.to(device), SIDE))
+    planes = normalise(pixels.to(device))
     return planes.contiguous(memory_format=torch.channels_last)
 
 
+def _judged_after(
+    recipe: Recipe, learner: Learner, pictures: dict[Part, Pictures]
+) -> Judged | None:
+    """How the average fares after an epoch, where there is a validation part to say so."""
+    epoch = learner.progress.epochs
+    if "validation" not in pictures and epoch + 1 < recipe.epochs:
+        return None
+    _reestimate(learner.average, pictures["train"], recipe)
+    if "validation" not in pictures:
+        return None
+    logits, _ = _answers(learner.average, pictures["validation"].pixels)
+    truth = pictures["validation"].truth
+    figures = Figures.of(truth.tolist(), logits.argmax(dim=1).tolist())
+    return Judged(figures, cross_entropy(logits, truth).item())
+
+
+def _better(judged: Judged | None, progress: Progress) -> bool:
+    """Note what a new epoch is worth; without a validation part the latest is the one to keep."""
+    if judged is None:
+        progress.best_epoch = progress.epochs
+        return True
+    figures, loss = judged.figures, judged.loss
+    if (figures.macro_f1, -loss) <= (progress.best_f1, -progress.best_loss):
+        return False
+    progress.best_epoch = progress.epochs
+    progress.best_f1, progress.best_loss = figures.macro_f1, loss
+    return True
+
+
+def _past(recipe: Recipe, progress: Progress) -> bool:
+    """Whether the best epoch lies so far back that waiting for a better one is over."""
+    return bool(recipe.patience) and progress.epochs - progress.best_epoch >= recipe.patience
+
+
 @torch.no_grad()
-def _judged(network: EfficientNet, pictures: Pictures) -> tuple[Figures, float]:
-    """The figures and the mean loss of a network on a part, as it would serve."""
+def _answers(network: EfficientNet, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits (N, 5) and features (N, 1280) of pictures, as the network would serve."""
     device = next(network.parameters()).device
     network.eval()
-    logits = torch.cat(
-        [
-            network(_shown(batch, device)).cpu()
-            for batch in torch.split(pictures.pixels, EVALUATION_BATCH)
-        ]
-    )
-    loss = cross_entropy(logits, pictures.truth).item()
-    return Figures.of(pictures.truth.tolist(), logits.argmax(dim=1).tolist()), loss
+    logits, features = [], []
+    for batch in torch.split(pixels, EVALUATION_BATCH):
+        pooled = network.features(_shown(batch, device)).mean(dim=(2, 3))
+        features.append(pooled.cpu())
+        logits.append(network.classifier(pooled).cpu())
+    return torch.cat(logits), torch.cat(features)
 
 
 # What a run leaves behind
@@ -444,23 +546,43 @@ def _restore(recipe: Recipe, learner: Learner) -> None:
 
 
 def _record(
-    recipe: Recipe, progress: Progress, lesson: dict[str, float], figures: Figures, loss: float
+    recipe: Recipe, progress: Progress, lesson: dict[str, float], judged: Judged | None
 ) -> None:
     """Add the epoch's line to ``history.jsonl``, once, also after a resume."""
     path = recipe.out / "history.jsonl"
     lines = path.read_text().splitlines() if path.exists() else []
     line = {
         "epoch": progress.epochs,
-        "side": recipe.side(progress.epochs - 1),
+        "side": recipe.stage(progress.epochs - 1).side,
+        "frozen": recipe.stage(progress.epochs - 1).frozen,
         "seconds": round(progress.seconds, 1),
         "training_loss": lesson["loss"],
         "training_accuracy": lesson["accuracy"],
-        "validation_loss": loss,
-        "validation_accuracy": figures.accuracy,
-        "validation_macro_f1": figures.macro_f1,
     }
+    if judged:
+        line |= {
+            "validation_loss": judged.loss,
+            "validation_accuracy": judged.figures.accuracy,
+            "validation_macro_f1": judged.figures.macro_f1,
+        }
     kept = [*lines[: progress.epochs - 1], json.dumps(line)]
     path.write_text("\n".join(kept) + "\n")
+
+
+def _told(
+    recipe: Recipe, progress: Progress, lesson: dict[str, float], judged: Judged | None
+) -> str:
+    """An epoch in a line."""
+    line = (
+        f"epoch {progress.epochs} at {recipe.stage(progress.epochs - 1).side}: training loss "
+        f"{lesson['loss']:.4f}, accuracy {lesson['accuracy']:.2%}"
+    )
+    if judged:
+        line += (
+            f"; validation loss {judged.loss:.4f}, accuracy {judged.figures.accuracy:.2%}, "
+            f"macro-F1 {judged.figures.macro_f1:.2%}"
+        )
+    return line
 
 
 def _finished(
@@ -468,22 +590,29 @@ def _finished(
     learner: Learner,
     parts: dict[Part, list[Cell]],
     pictures: dict[Part, Pictures],
-) -> tuple[Figures, Figures]:
-    """Judge the best checkpoint, on the test part only now; write ``metrics.json``."""
+) -> dict[Part, Figures]:
+    """Judge what is kept, on the test part only now; write ``metrics.json`` and the answers."""
     best = learner.average
     best.load_state_dict(safetensors.torch.load_file(recipe.out / BEST))
-    validation, _ = _judged(best, pictures["validation"])
-    test, _ = _judged(best, pictures["test"])
+    figures: dict[Part, Figures] = {}
+    for part in pictures:
+        if part == "train":
+            continue
+        logits, features = _answers(best, pictures[part].pixels)
+        figures[part] = Figures.of(pictures[part].truth.tolist(), logits.argmax(dim=1).tolist())
+        if part == "test":
+            answered = Answered.of(parts[part], logits.numpy(), features.numpy())
+            answered.write(recipe.out / ANSWERS)
     metrics = {
         "recipe": recipe.described(),
         "preprocessing_version": PREPROCESSING_VERSION,
-        "split_digest": dataset.digest(parts),
+        "split_digest": splits.digest(parts),
         "cells": {part: dataset.counts(cells) for part, cells in parts.items()},
+        "borders": splits.borders(parts),
         "best_epoch": learner.progress.best_epoch,
         "training_seconds": round(learner.progress.seconds),
         "torch": torch.__version__,
-        "validation": asdict(validation),
-        "test": asdict(test),
+        "figures": {part: asdict(one) for part, one in figures.items()},
     }
     (recipe.out / METRICS).write_text(json.dumps(metrics, indent=2) + "\n")
-    return validation, test
+    return figures

@@ -15,7 +15,7 @@ from inference import absurd, activation, assess, load_classifier, manifest
 from inference.answered import parts_of
 from inference.assess import Assessed
 from inference.assess_page import page
-from inference.dataset import Cell, Part, WrongData
+from inference.dataset import Cell, WrongData
 from inference.management.commands.classify import images
 from inference.preprocess import Source
 from inference.weights import WrongWeights

@@ -1,20 +1,32 @@
 """``manage.py train``: a thin door to ``inference.train``, which says what a run does."""
 
 from argparse import ArgumentParser, ArgumentTypeError
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from inference.dataset import WrongData
+from inference.splits import Split
 
 
-def sizes(text: str) -> tuple[tuple[int, int], ...]:
-    """``128:7,160:9`` as sides in pixels and epochs."""
+def numbers(text: str) -> list[tuple[int, ...]]:
+    """``128:4,160:5:4`` as sides in pixels, epochs and, if any, frozen blocks."""
     try:
-        pairs = [pair.split(":") for pair in text.split(",")]
-        return tuple((int(side), int(epochs)) for side, epochs in pairs)
+        found = [tuple(int(number) for number in part.split(":")) for part in text.split(",")]
+    except ValueError:
+        found = [()]
+    if not all(len(one) in {2, 3} and min(one[:2]) > 0 for one in found):
+        raise ArgumentTypeError(f"{text!r} is not like 128:4,160:5:4")
+    return found
+
+
+def split(text: str) -> Split:
+    try:
+        return Split.parsed(text)
     except ValueError as error:
-        raise ArgumentTypeError(f"{text!r} is not like 128:7,160:9") from error
+        raise ArgumentTypeError(f"{text!r} is not like parts, all, group:1/5 or cell:15%") from error
 
 
 def positive(text: str) -> int:
@@ -37,41 +49,37 @@ class Command(BaseCommand):
         )
         parser.add_argument("--seed", type=int, default=1)
         parser.add_argument(
-            "--sizes", type=sizes, default=(), help="begin smaller: 128:7,160:9; the rest at 224"
+            "--stages",
+            type=numbers,
+            default=[],
+            help="side:epochs[:frozen blocks] to begin with, like 128:4,160:5:4",
         )
+        parser.add_argument(
+            "--split",
+            type=split,
+            default=Split(),
+            help="parts (70/15/15 by group, the default), all, or what is held out: group:1/5, "
+            "run:1/5, image:1/5, cell:15%%",
+        )
+        parser.add_argument("--patience", type=int, default=0, help="epochs without a better one")
+        parser.add_argument("--body-rate", type=float, default=4e-4)
+        parser.add_argument("--layer-decay", type=float, default=1.0)
+        parser.add_argument("--smoothing", type=float, default=0.0, help="of the labels")
+        parser.add_argument("--mixup", type=float, default=0.0, help="strength, 0 is none")
+        parser.add_argument("--bootstrap", type=float, default=0.0, help="share of own belief")
         parser.add_argument("--threads", type=int, default=0, help="0: as PyTorch likes")
         parser.add_argument("--resume", action="store_true", help="go on where the run stopped")
 
-    def handle(  # noqa: PLR0913 -- an argument an option
-        self,
-        *,
-        data: Path,
-        out: Path,
-        epochs: int,
-        batch_size: int,
-        init: str,
-        seed: int,
-        sizes: tuple[tuple[int, int], ...],
-        threads: int,
-        resume: bool,
-        **_options: object,
-    ) -> None:
+    def handle(self, *, resume: bool, stages: list[tuple[int, ...]], **options: Any) -> None:
         # the command list must be readable where PyTorch is not installed
         try:
-            from inference.train import CannotTrain, Recipe, train  # noqa: PLC0415 -- see above
+            from inference.train import CannotTrain, Recipe, Stage, train  # noqa: PLC0415
         except ImportError as error:
             raise CommandError(f"Training needs `pip install .[train]`: {error}.") from error
 
-        recipe = Recipe(
-            data=data,
-            out=out,
-            epochs=epochs,
-            batch_size=batch_size,
-            init=init,
-            seed=seed,
-            sizes=sizes,
-            threads=threads,
-        )
+        known = {field.name for field in fields(Recipe)}
+        chosen = {name: value for name, value in options.items() if name in known}
+        recipe = Recipe(stages=tuple(Stage(*one) for one in stages), **chosen)
         try:
             train(recipe, resume=resume, say=self.stdout.write)
         except (CannotTrain, WrongData) as error:
