@@ -34,7 +34,7 @@ class Prediction:
     them; empty where the model is not calibrated. ``familiarity`` is the share of known cells that
     lie farther out. ``reasons`` say, in sentences, why the model does not stand by its class; where
     there are any, the image needs a human look. ``features`` is float32 (1280,), the picture as the
-    last layer sees it; ``activation_maps`` float32 (5, 7, 7), for each class how much each place
+    last layer sees it; ``activation_maps`` float32 (5, 6, 6), for each class how much each place
     spoke for it, rows first.
     """
 

@@ -92,9 +92,9 @@ class ServedNetwork(nn.Module):
         self.network = network
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Answer uint8 pixels (N, 224, 224, 3).
+        """Answer uint8 pixels (N, 192, 192, 3).
 
-        Returns logits (N, 5), features (N, 1280) and activation maps (N, 5, 7, 7), float32.
+        Returns logits (N, 5), features (N, 1280) and activation maps (N, 5, 6, 6), float32.
         """
         planes = self.network.features(normalise(pixels))
         features = planes.mean(dim=(2, 3))

@@ -42,7 +42,7 @@ class Answers:
 
 
 class Network(Protocol):
-    """A network that answers uint8 pixels (N, 224, 224, 3)."""
+    """A network that answers uint8 pixels (N, 192, 192, 3)."""
 
     def answer(self, pixels: NDArray[np.uint8]) -> Answers: ...
 
