@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answered:
-    """N cells: logits (N, 5), features (N, 1280), true positions in ``CellClass``, groups, files."""
+    """N cells: what was answered, and what they are.
+
+    ``logits`` (N, 5), ``features`` (N, 1280), ``truth`` as positions in ``CellClass`` (N,).
+    """
 
     logits: NDArray[np.float32]
     features: NDArray[np.float32]

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import math
+import random
 from io import BytesIO
 
 import numpy as np
@@ -51,10 +52,8 @@ def mixed(
 
     The share of the first is drawn from Beta(strength, strength), one for the batch.
     """
-    first, second = (
-        torch._standard_gamma(torch.tensor(strength), generator=generator) for _ in range(2)
-    )
-    share = float(first / (first + second))
+    seed = int(torch.randint(2**31, (), generator=generator))
+    share = random.Random(seed).betavariate(strength, strength)  # noqa: S311 -- no secret
     order = torch.randperm(len(pixels), generator=generator).to(pixels.device)
     return (
         share * pixels + (1 - share) * pixels[order],

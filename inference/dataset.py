@@ -87,7 +87,7 @@ def _listed(path: Path) -> dict[str, dict[str, str]]:
 
 def _cell(file: str, cell_class: CellClass, stem: str, row: dict[str, str]) -> Cell:
     """A cell with what the list says of it, and what its name says where the list is silent."""
-    number = row.get("source_image") or stem.split("_")[0]
+    number = row.get("source_image") or stem.split("_", maxsplit=1)[0]
     image = f"{cell_class.value}-{number}"
     run = row.get("run") or (
         f"{cell_class.value}-run-{int(number) // RUN:02}" if number.isdecimal() else image

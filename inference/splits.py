@@ -1,4 +1,4 @@
-"""Who is learnt from and who is asked: splits in parts and folds, with what belongs together kept so.
+"""Who is learnt from and who is asked: splits in parts and in folds, what belongs together kept so.
 
 Cells of a group (the same physical cells, or one microscope picture) never lie on both sides of a
 border, but for splits by cell and by picture, which are there to show what such a leak is worth.
@@ -116,9 +116,10 @@ def folds(cells: Sequence[Cell], unit: Unit, *, count: int, seed: int) -> list[l
 
 
 def _apart(learnt: list[Cell], asked: list[Cell], unit: Unit) -> dict[Part, list[Cell]]:
-    """Two parts. A group that reaches from run to run is learnt from only where none of it is asked.
+    """The two parts of a split that holds out.
 
-    A split by cell or by picture is left as it leaks, for comparison.
+    A group that reaches from run to run is not learnt from where any of it is asked. A split by
+    cell or by picture is left as it leaks, for comparison.
     """
     asked_groups = {cell.group for cell in asked}
     if unit in {"group", "run"}:
@@ -134,8 +135,9 @@ def _apart(learnt: list[Cell], asked: list[Cell], unit: Unit) -> dict[Part, list
 def _dealt(
     cells: Sequence[Cell], unit: Unit, shares: Mapping[Name, float], *, seed: int
 ) -> dict[Name, list[Cell]]:
-    """Deal whole units, in a seeded random order, each to where it brings the number of cells of
-    every class nearest to its share.
+    """Deal whole units in a seeded random order.
+
+    Each goes to where it brings the number of cells of every class nearest to its share.
     """
     units: dict[str, list[Cell]] = defaultdict(list)
     for cell in cells:
@@ -249,4 +251,3 @@ def borders(parts: dict[Part, list[Cell]]) -> dict[Unit, int]:
                 sides[getattr(cell, unit)].add(part)
         crossing[unit] = sum(len(parts_of_it) > 1 for parts_of_it in sides.values())
     return crossing
-

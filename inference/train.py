@@ -2,14 +2,16 @@
 
 What it does, in order: split, by group unless told otherwise; read every picture once with the
 serving preprocessing; fine-tune the network on varied pictures, an average of the weights following
-(EMA); where there is a validation part, judge the average on it after each epoch, as it would serve,
-keep the best by macro-F1 and stop when it is long past; at the end judge the one kept, once, on the
-test part. A split without a validation part keeps the last epoch: its recipe was chosen before.
+(EMA); where there is a validation part, judge the average on it after each epoch, as it would
+serve, keep the best by macro-F1 and stop when that is long past; at the end judge the one kept,
+once, on the test part. A split without a validation part keeps the last epoch: its recipe was
+chosen before.
 
 A run lives in a folder: ``recipe.json``, ``split.csv``, ``history.jsonl`` (a line an epoch),
 ``last.safetensors`` (everything needed to go on), ``best.safetensors`` and, when it is finished,
-``metrics.json`` and ``answers.npz``, what the network said of the test part. All randomness is drawn anew from the seed at each epoch, so a run that was
-stopped and resumed ends with the same weights as one that was not (on one machine, on the CPU).
+``metrics.json`` and ``answers.npz``, what the network said of the test part. All randomness is
+drawn anew from the seed at each epoch, so a run that was stopped and resumed ends with the same
+weights as one that was not (on one machine, on the CPU).
 """
 
 from __future__ import annotations
@@ -18,8 +20,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -34,16 +35,17 @@ from tqdm import tqdm
 from inference import dataset, splits
 from inference.answered import Answered
 from inference.augment import augment, mixed
+from inference.checkpoint import BEST, LAST, Learner, Progress, restore, save_best, save_last
 from inference.evaluate import Figures
-from inference.labels import LABELS, CellClass
+from inference.labels import CellClass
 from inference.network import IMAGENET_EPS, EfficientNet, build, imagenet_weights, normalise
 from inference.preprocess import PREPROCESSING_VERSION, SIDE, UnreadableImage, preprocess
-from inference.splits import Split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from inference.dataset import Cell
+    from inference.recipe import Recipe
     from inference.splits import Part
 
 WEIGHT_DECAY = 0.02  # of kernels, not of biases and BatchNorm
@@ -52,102 +54,11 @@ WARM_UP = 0.06  # share of the training over which the learning rate rises
 LAST_RATE = 0.01  # share of the learning rate left at the end
 CALIBRATION = 512  # training pictures from which BatchNorm statistics are estimated
 EVALUATION_BATCH = 64
-LAST, BEST, METRICS, ANSWERS = "last.safetensors", "best.safetensors", "metrics.json", "answers.npz"
+METRICS, ANSWERS = "metrics.json", "answers.npz"
 
 
 class CannotTrain(Exception):
     """Training that cannot begin or go on; its text is a sentence for people."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """Epochs at one size: the side of the pictures, and how many of the first blocks stay as are.
-
-    The first of the network's nine blocks see the largest planes and cost the most, and change the
-    least when the network learns of cells what it learnt of photographs.
-    """
-
-    side: int
-    epochs: int
-    frozen: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.side}:{self.epochs}" + (f":{self.frozen}" if self.frozen else "")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """What a training run is made of. Learning rates are AdamW's, at their highest.
-
-    ``init`` is ``imagenet`` (torchvision's weights, downloaded), ``scratch`` or the path of a
-    safetensors file with torchvision's keys; a head of another size in it is left out. ``norm_eps``
-    is BatchNorm's for a file that does not say (1e-3: of TensorFlow's origin). ``stages`` are what
-    the training begins with; the remaining epochs learn everything at the size of serving.
-    ``patience`` is how many epochs may pass without a better one, where there is a validation part;
-    0 is for ever.
-
-    ``body_rate`` is of the last block, and each block below has ``layer_decay`` times the rate of
-    the one above. ``smoothing``, ``mixup`` and ``bootstrap`` (Reed et al., "Training Deep Neural
-    Networks on Noisy Labels with Bootstrapping", ICLR 2015 workshop, arXiv 1412.6596: a share of
-    the target is what the network itself believes) are off unless asked for.
-    """
-
-    data: Path
-    out: Path
-    epochs: int = 50
-    batch_size: int = 32
-    init: str = "imagenet"
-    seed: int = 1
-    split: Split = field(default_factory=Split)
-    stages: tuple[Stage, ...] = ()
-    patience: int = 0
-    body_rate: float = 4e-4
-    head_rate: float = 2e-3
-    layer_decay: float = 1.0
-    smoothing: float = 0.0
-    mixup: float = 0.0
-    bootstrap: float = 0.0
-    norm_eps: float = 1e-3
-    threads: int = 0
-
-    def stage(self, epoch: int) -> Stage:
-        """How an epoch, counted from 0, is trained."""
-        for stage in self.stages:
-            if epoch < stage.epochs:
-                return stage
-            epoch -= stage.epochs
-        return Stage(SIDE, self.epochs)
-
-    def described(self) -> dict[str, object]:
-        """The recipe as JSON, without what does not change the weights."""
-        known = asdict(self)
-        del known["out"], known["threads"]
-        known["data"] = self.data.name
-        known["init"] = Path(self.init).name
-        known["split"] = str(self.split)
-        known["stages"] = [str(stage) for stage in self.stages]
-        return known
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far a run is: epochs done and the best so far, on the validation part."""
-
-    epochs: int = 0
-    best_epoch: int = 0
-    best_f1: float = -1.0
-    best_loss: float = math.inf
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Learner:
-    """What learns: the network, the average that follows it, and the optimizer; and how far."""
-
-    network: EfficientNet
-    average: EfficientNet
-    optimizer: torch.optim.AdamW
-    progress: Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +98,7 @@ def train(
     learner = _learner(recipe, device)
     progress = learner.progress
     if resume and (recipe.out / LAST).exists():
-        _restore(recipe, learner)
+        restore(recipe, learner)
         say(f"going on after epoch {progress.epochs}")
     elif recipe.init != "scratch":
         _reestimate(learner.network, pictures["train"], recipe)
@@ -200,9 +111,9 @@ def train(
         progress.epochs += 1
         progress.seconds += time.monotonic() - began
         if _better(judged, progress):
-            _save_best(recipe, learner)
+            save_best(recipe, learner)
         _record(recipe, progress, lesson, judged)
-        _save_last(recipe, learner)
+        save_last(recipe, learner)
         bar.write(_told(recipe, progress, lesson, judged))
     bar.close()
     figures = _finished(recipe, learner, parts, pictures)
@@ -502,49 +413,6 @@ def _answers(network: EfficientNet, pixels: Tensor) -> tuple[Tensor, Tensor]:
 # What a run leaves behind
 
 
-def _save(path: Path, tensors: Mapping[str, Tensor], noted: dict[str, str]) -> None:
-    """Write a file whole or not at all."""
-    coming = path.with_suffix(".part")
-    plain = {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
-    safetensors.torch.save_file(plain, coming, metadata=noted)
-    coming.replace(path)
-
-
-def _save_best(recipe: Recipe, learner: Learner) -> None:
-    norms = (m for m in learner.average.modules() if isinstance(m, nn.BatchNorm2d))
-    noted = {"norm_eps": str(next(norms).eps), "labels": json.dumps(LABELS)}
-    _save(recipe.out / BEST, learner.average.state_dict(), noted)
-
-
-def _save_last(recipe: Recipe, learner: Learner) -> None:
-    """Everything needed to go on, in one file: both networks and the optimizer's moments."""
-    tensors = {f"network.{key}": value for key, value in learner.network.state_dict().items()}
-    tensors |= {f"average.{key}": value for key, value in learner.average.state_dict().items()}
-    for i, moments in learner.optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{i}.{key}": value for key, value in moments.items()}
-    _save(recipe.out / LAST, tensors, {"progress": json.dumps(asdict(learner.progress))})
-
-
-def _restore(recipe: Recipe, learner: Learner) -> None:
-    """Put a run back to where ``_save_last`` left it."""
-    with safetensors.safe_open(recipe.out / LAST, framework="pt") as file:
-        progress = json.loads(file.metadata()["progress"])
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 -- no dict
-
-    def under(prefix: str) -> dict[str, Tensor]:
-        return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-    learner.network.load_state_dict(under("network."), strict=True)
-    learner.average.load_state_dict(under("average."), strict=True)
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in under("optimizer.").items():
-        position, name = key.split(".")
-        state.setdefault(int(position), {})[name] = value
-    learner.optimizer.load_state_dict(learner.optimizer.state_dict() | {"state": state})
-    for name, value in progress.items():
-        setattr(learner.progress, name, value)
-
-
 def _record(
     recipe: Recipe, progress: Progress, lesson: dict[str, float], judged: Judged | None
 ) -> None:
@@ -595,11 +463,11 @@ def _finished(
     best = learner.average
     best.load_state_dict(safetensors.torch.load_file(recipe.out / BEST))
     figures: dict[Part, Figures] = {}
-    for part in pictures:
+    for part, shown in pictures.items():
         if part == "train":
             continue
-        logits, features = _answers(best, pictures[part].pixels)
-        figures[part] = Figures.of(pictures[part].truth.tolist(), logits.argmax(dim=1).tolist())
+        logits, features = _answers(best, shown.pixels)
+        figures[part] = Figures.of(shown.truth.tolist(), logits.argmax(dim=1).tolist())
         if part == "test":
             answered = Answered.of(parts[part], logits.numpy(), features.numpy())
             answered.write(recipe.out / ANSWERS)

@@ -11,7 +11,7 @@ import safetensors.torch
 import torch
 from PIL import Image, ImageDraw
 
-from inference import dataset
+from inference import dataset, splits
 from inference.evaluate import Figures
 from inference.export import export
 from inference.labels import CellClass
@@ -60,8 +60,7 @@ def run(tmp_path_factory):
         "preprocessing_version": PREPROCESSING_VERSION,
         "split_digest": "0" * 64,
         "cells": {},
-        "validation": figures,
-        "test": figures,
+        "figures": {"validation": figures, "test": figures},
     }
     (folder / "metrics.json").write_text(json.dumps(metrics))
     return folder
@@ -105,11 +104,11 @@ def cells(tmp_path_factory):
 def of_cells(model, cells, tmp_path_factory):
     """A model whose manifest says that it was trained on ``cells``; not calibrated."""
     folder = shutil.copytree(model, tmp_path_factory.mktemp("models") / "drawn-2")
-    split = dataset.split(dataset.read(cells), seed=1)
+    split = splits.split(dataset.read(cells), seed=1)
     described = json.loads((folder / MANIFEST).read_text()) | {
         "name": "drawn-2",
         "recipe": {"seed": 1},
-        "split_digest": dataset.digest(split),
+        "split_digest": splits.digest(split),
     }
     (folder / MANIFEST).write_text(json.dumps(described))
     return folder

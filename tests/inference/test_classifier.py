@@ -39,7 +39,7 @@ def test_probabilities_are_shares_of_one(classifier):
     assert all(isinstance(one, float) for one in prediction.probabilities)
     assert prediction.model_version == "drawn-1"
     assert prediction.features.shape == (1280,)
-    assert prediction.activation_maps.shape == (5, 7, 7)
+    assert prediction.activation_maps.shape == (5, 6, 6)
 
 
 def test_bytes_a_path_and_a_picture_are_classified_alike(classifier, tmp_path):
@@ -106,7 +106,7 @@ class Saying:
         return Answers(
             np.tile(np.float32(self.logits), (count, 1)),
             np.tile(np.float32(self.features), (count, 1)),
-            np.zeros((count, 5, 7, 7), dtype=np.float32),
+            np.zeros((count, 5, 6, 6), dtype=np.float32),
         )
 
 

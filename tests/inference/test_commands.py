@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from inference import dataset, familiarity, manifest
+from inference import dataset, familiarity, manifest, splits
 from inference.labels import LABELS, CellClass
 from inference.manifest import FAMILIARITY
 from inference.models import ModelVersion
@@ -124,7 +124,7 @@ def test_train_runs_and_its_run_can_be_exported_and_registered(cells, run, tmp_p
 
     call_command(
         *("train", "--data", str(cells), "--out", str(out), "--epochs", "1"),
-        *("--batch-size", "8", "--sizes", "32:1", "--init", str(run / "best.safetensors")),
+        *("--batch-size", "8", "--stages", "32:1", "--init", str(run / "best.safetensors")),
         stdout=told,
     )
     call_command("export_model", str(out), str(model), stdout=told)
@@ -147,7 +147,7 @@ def test_calibrate_writes_what_it_fitted_into_the_model_folder(of_cells, cells, 
     call_command("calibrate", str(folder), str(cells), "--level", "0.5", stdout=told)
 
     described = manifest.read(folder)
-    split = dataset.split(dataset.read(cells), seed=1)
+    split = splits.split(dataset.read(cells), seed=1)
     assert described.digest != before
     assert described.digest[:12] in told.getvalue()
     assert described.calibration.level == 0.5
@@ -187,7 +187,7 @@ def test_evaluate_prints_writes_and_draws(calibrated, cells, smears, tmp_path):
     call_command(*arguments, "--json", str(again), stdout=StringIO())
 
     figures = json.loads(found.read_text())
-    test = dataset.split(dataset.read(cells), seed=1)["test"]
+    test = splits.split(dataset.read(cells), seed=1)["test"]
     assert (figures["split"], figures["cells"]) == ("test", len(test))
     assert sum(map(sum, figures["figures"]["confusion"])) == len(test)
     others = figures["familiarity"]["sets"]
@@ -226,7 +226,7 @@ def test_evaluate_says_what_is_missing(calibrated, cells, tmp_path):
     [
         (["train", "--data", "nowhere", "--out", "out"], "There is no folder nowhere"),
         (["train", "--data", ".", "--out", "out", "--epochs", "0"], "not a number above zero"),
-        (["train", "--data", ".", "--out", "out", "--sizes", "big"], "not like 128:7,160:9"),
+        (["train", "--data", ".", "--out", "out", "--stages", "big"], "not like 128:4,160:5:4"),
         (["export_model", "nowhere", "model"], "no finished training run"),
         (["calibrate", "nowhere", "data"], "There is no model in nowhere"),
         (["calibrate", "model", "data", "--level", "1"], "not a number between 0 and 1"),

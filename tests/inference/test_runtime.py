@@ -61,7 +61,7 @@ def test_the_answers_have_their_shapes(served, pixels):
 
     assert answers.logits.shape == (3, 5)
     assert answers.features.shape == (3, 1280)
-    assert answers.maps.shape == (3, 5, 7, 7)
+    assert answers.maps.shape == (3, 5, 6, 6)
     assert answers.maps.dtype == np.float32
 
 

@@ -4,12 +4,16 @@ import json
 from dataclasses import replace
 
 import pytest
+import safetensors
 import safetensors.torch
 import torch
 
-from inference import dataset
+from inference import splits
+from inference.answered import Answered
 from inference.preprocess import PREPROCESSING_VERSION
-from inference.train import CannotTrain, Recipe, train
+from inference.recipe import Recipe, Stage
+from inference.splits import Split
+from inference.train import CannotTrain, train
 
 
 class Stopped(Exception):
@@ -25,7 +29,7 @@ def recipe(cells, tmp_path, run, monkeypatch):
         epochs=3,
         batch_size=8,
         init=str(run / "best.safetensors"),
-        sizes=((32, 2), (48, 1)),
+        stages=(Stage(32, 2), Stage(48, 1, 4)),
         seed=3,
     )
 
@@ -41,15 +45,15 @@ def test_a_run_leaves_its_recipe_split_history_and_figures(recipe):
 
     out = recipe.out
     metrics = json.loads((out / "metrics.json").read_text())
-    assert metrics["test"]["accuracy"] == figures.accuracy
+    assert metrics["figures"]["test"]["accuracy"] == figures["test"].accuracy
     assert metrics["preprocessing_version"] == PREPROCESSING_VERSION
-    parts = dataset.parsed((out / "split.csv").read_text())
-    assert dataset.digest(parts) == metrics["split_digest"]
-    assert figures.cells == len(parts["test"])
+    parts = splits.parsed((out / "split.csv").read_text())
+    assert splits.digest(parts) == metrics["split_digest"]
+    assert figures["test"].cells == len(parts["test"])
     history = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
     assert [(line["epoch"], line["side"]) for line in history] == [(1, 32), (2, 32), (3, 48)]
     assert history[-1]["training_loss"] < history[0]["training_loss"]
-    assert str(figures) in told[-1]
+    assert str(figures["test"]) in told[-1]
     assert not list(out.glob("*.part"))
 
 
@@ -135,6 +139,91 @@ def test_a_start_that_cannot_be_used_is_refused(recipe, tmp_path, harm):
 
 
 def test_the_training_size_rises_to_that_of_serving(recipe):
-    growing = replace(recipe, sizes=((128, 2), (160, 1)), epochs=5)
+    growing = replace(recipe, stages=(Stage(128, 2), Stage(160, 1, 4)), epochs=5)
 
-    assert [growing.side(epoch) for epoch in range(5)] == [128, 128, 160, 224, 224]
+    sides = [(growing.stage(epoch).side, growing.stage(epoch).frozen) for epoch in range(5)]
+    assert sides == [(128, 0), (128, 0), (160, 4), (192, 0), (192, 0)]
+
+
+def test_a_fold_keeps_its_last_epoch_and_what_it_answered(recipe):
+    fold = replace(recipe, split=Split.parsed("group:2/5"))
+
+    figures = train(fold, say=quiet)
+
+    assert list(figures) == ["test"]
+    asked = splits.parsed((fold.out / "split.csv").read_text())["test"]
+    answered = Answered.read(fold.out / "answers.npz")
+    assert answered.files == tuple(cell.file for cell in asked)
+    assert answered.features.shape == (len(asked), 1280)
+    right = (answered.logits.argmax(axis=1) == answered.truth).mean()
+    assert right == pytest.approx(figures["test"].accuracy)
+    metrics = json.loads((fold.out / "metrics.json").read_text())
+    assert metrics["best_epoch"] == 3
+    assert metrics["borders"]["group"] == 0
+
+
+def test_all_cells_can_be_learnt_from(recipe):
+    whole = replace(recipe, split=Split.parsed("all"), epochs=1)
+
+    assert train(whole, say=quiet) == {}
+    assert json.loads((whole.out / "metrics.json").read_text())["figures"] == {}
+    assert not (whole.out / "answers.npz").exists()
+
+
+def test_frozen_blocks_change_neither_weights_nor_statistics(recipe):
+    frozen = replace(recipe, split=Split.parsed("all"), stages=(Stage(32, 1, 4),), epochs=1)
+
+    train(frozen, say=quiet)
+
+    with safetensors.safe_open(frozen.out / "last.safetensors", framework="pt") as file:
+        after = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 -- no dict
+    before = safetensors.torch.load_file(recipe.init)
+    kept = [key for key in before if key.startswith(("features.2", "features.3"))]
+    assert all(
+        torch.equal(after[f"network.{key}"], before[key])
+        for key in kept
+        if key.endswith(("weight", "bias"))
+    )
+    moved = [key for key in before if key.startswith("features.5") and key.endswith("0.weight")]
+    assert any(not torch.equal(after[f"network.{key}"], before[key]) for key in moved)
+
+
+def test_a_run_stops_when_its_best_epoch_is_long_past(recipe, monkeypatch):
+    patient = replace(recipe, epochs=6, patience=1, body_rate=0.0, head_rate=0.0)
+
+    train(patient, say=quiet)
+
+    history = (patient.out / "history.jsonl").read_text().splitlines()
+    assert len(history) < 6
+    metrics = json.loads((patient.out / "metrics.json").read_text())
+    assert metrics["best_epoch"] == len(history) - 1
+
+
+def test_blocks_below_learn_more_slowly(recipe):
+    from inference.train import _optimizer, _started
+
+    decaying = replace(recipe, layer_decay=0.5)
+
+    groups = _optimizer(_started(decaying, torch.device("cpu")), decaying).param_groups
+
+    rates = sorted({group["lr"] for group in groups}, reverse=True)
+    assert rates == [2e-3] + [4e-4 * 0.5**depth for depth in range(9)]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"smoothing": 0.1}, {"mixup": 0.4}, {"bootstrap": 0.3}],
+    ids=lambda one: next(iter(one)),
+)
+def test_what_is_wanted_can_be_softened(recipe, options):
+    from inference.train import _loss
+
+    soft = replace(recipe, **options, epochs=1)
+    logits = torch.tensor([[4.0, 0, 0, 0, 0]])
+    wanted = torch.tensor([[0.0, 1, 0, 0, 0]])
+
+    train(soft, say=quiet)
+
+    assert json.loads((soft.out / "recipe.json").read_text()).items() >= options.items()
+    if "mixup" not in options:  # mixing happens before the loss
+        assert _loss(soft, logits, wanted) < _loss(recipe, logits, wanted)

@@ -18,6 +18,7 @@ from inference.assess_page import page
 from inference.dataset import Cell, WrongData
 from inference.management.commands.classify import images
 from inference.preprocess import Source
+from inference.splits import Part
 from inference.weights import WrongWeights
 
 PLOTLY = Path("node_modules/plotly.js-strict-dist-min/plotly-strict.min.js")
