@@ -1,7 +1,8 @@
 """Activation maps and features as they are stored, and what a page needs to draw the maps.
 
-A map says for each of seven by seven places how much it spoke for a class. The five maps came with
-the answer, out of the same pass through the network; nothing is computed again.
+A map says for each of six by six places how much it spoke for a class. The five maps came with the
+answer, out of the same pass through the network; nothing is computed again. Model versions that saw
+larger pictures answered seven by seven places, and what they answered is kept as it was.
 """
 
 from dataclasses import dataclass
@@ -11,11 +12,10 @@ from numpy.typing import NDArray
 
 from inference.labels import CellClass
 
-SIDE = 7  # places in a row, and rows
-SHAPE = (len(CellClass), SIDE, SIDE)
+SIDES = (6, 7)  # places in a row, and rows
 FEATURES = 1280
 STORED = np.dtype("<f2")  # half precision, the low byte first
-MAP_BYTES = len(CellClass) * SIDE * SIDE * STORED.itemsize
+MAP_BYTES = {len(CellClass) * side**2 * STORED.itemsize: side for side in SIDES}
 FEATURE_BYTES = FEATURES * STORED.itemsize
 
 Maps = list[list[list[float]]]  # by class, row and column
@@ -23,7 +23,10 @@ Maps = list[list[list[float]]]  # by class, row and column
 
 def pack_maps(maps: NDArray[np.float32]) -> bytes:
     """Five maps, in the order of the classes, as they are stored."""
-    return _pack(maps, SHAPE)
+    side = maps.shape[-1]
+    if side not in SIDES:
+        raise ValueError(f"maps of {side} places in a row, where {SIDES} are stored")
+    return _pack(maps, (len(CellClass), side, side))
 
 
 def pack_features(features: NDArray[np.float32]) -> bytes:
@@ -50,7 +53,8 @@ def largest(stored: list[bytes]) -> float:
 
 
 def _unpacked(stored: bytes) -> NDArray[np.float16]:
-    return np.frombuffer(stored, STORED).reshape(SHAPE)
+    side = MAP_BYTES[len(stored)]
+    return np.frombuffer(stored, STORED).reshape(len(CellClass), side, side)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from django.core.validators import MaxLengthValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Length, Upper
-from django.db.models.lookups import Exact
+from django.db.models.lookups import Exact, In
 
 from accounts.models import Laboratory, User
 from cases import activation, clock
@@ -303,7 +303,7 @@ class Prediction(models.Model):
                 name="prediction_arrays_are_whole",
                 condition=(
                     Q(activation_maps__isnull=True)
-                    | Q(Exact(Length("activation_maps"), activation.MAP_BYTES))
+                    | Q(In(Length("activation_maps"), [*activation.MAP_BYTES]))
                 )
                 & (
                     Q(features__isnull=True)

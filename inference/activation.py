@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Mask = NDArray[np.bool_]
 
-PLACES = 7  # a side of a map
-STEPS = (0, 2, 5, 10, 16, 24, 33, 41, 49)  # places changed; more often while it matters most
+PLACES = 6  # a side of a map
+STEPS = (0, 1, 3, 6, 10, 15, 21, 28, 36)  # places changed; more often while it matters most
 BLUR = 24  # pixels; at this radius no outline is left
 _GREYS = 64
 

@@ -32,8 +32,8 @@ _ERRORS_ONLY = 3
 class Answers:
     """What the network says of N pictures, float32.
 
-    ``logits`` (N, 5); ``features`` (N, 1280), the last layer before the head; ``maps`` (N, 5, 7,
-    7), for each class how much each place of the picture spoke for it, in units of its logit.
+    ``logits`` (N, 5); ``features`` (N, 1280), the last layer before the head; ``maps`` (N, 5, 6,
+    6), for each class how much each place of the picture spoke for it, in units of its logit.
     """
 
     logits: NDArray[np.float32]

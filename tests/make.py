@@ -154,7 +154,7 @@ def prediction(run: Run, image: CellImage, predicted: CellClass, **fields) -> Pr
 
 def activation_maps(cell_class: CellClass, strongest: float = 2.0):
     """Maps in which one place spoke for this class, and everything a little against the others."""
-    maps = np.full(activation.SHAPE, -0.25, np.float32)
+    maps = np.full((len(CellClass), 6, 6), -0.25, np.float32)
     maps[list(CellClass).index(cell_class), 2, 4] = strongest
     return maps
 

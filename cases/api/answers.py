@@ -178,12 +178,12 @@ PROBABILITIES = {
 
 PLACES = {
     "type": "array",
-    "minItems": activation.SIDE,
-    "maxItems": activation.SIDE,
+    "minItems": min(activation.SIDES),
+    "maxItems": max(activation.SIDES),
     "items": {
         "type": "array",
-        "minItems": activation.SIDE,
-        "maxItems": activation.SIDE,
+        "minItems": min(activation.SIDES),
+        "maxItems": max(activation.SIDES),
         "items": {"type": "number"},
     },
 }
@@ -195,7 +195,7 @@ MAPS = {
 
 
 class ActivationSerializer(serializers.Serializer[Any]):
-    """How much each of seven by seven places spoke for each class: rows first, from the top."""
+    """How much each of six by six places spoke for each class: rows first, from the top."""
 
     image = serializers.UUIDField()
     maps = serializers.SerializerMethodField()

@@ -1,4 +1,4 @@
-/* Where a picture spoke for a class: the stored map of seven by seven places, laid over the cell.
+/* Where a picture spoke for a class: the stored map of a few places, laid over the cell.
 
    Off until it is asked for. Full colour is the strongest place among the case's cells, so that a
    faint map looks faint; what spoke against a class is left clear. */

@@ -11,7 +11,7 @@ from inference.runtime import Answers
 
 def cell(x=112, y=112):
     """A cell of radius 70 with a nucleus of radius 25 on a light slide."""
-    image = Image.new("RGB", (224, 224), (230, 226, 235))
+    image = Image.new("RGB", (192, 192), (230, 226, 235))
     pen = ImageDraw.Draw(image)
     pen.ellipse((x - 70, y - 70, x + 70, y + 70), fill=(150, 170, 190))
     pen.ellipse((x - 25, y - 25, x + 25, y + 25), fill=(50, 30, 70))
@@ -27,7 +27,7 @@ def test_cell_and_nucleus_are_told_from_the_slide():
 
 
 def test_a_map_on_the_nucleus_lies_there_and_one_in_a_corner_does_not():
-    centre, corner = np.zeros((2, 7, 7), dtype=np.float32)
+    centre, corner = np.zeros((2, 6, 6), dtype=np.float32)
     centre[3, 3], corner[0, 0] = 5, 5
 
     on_cell, of_cell, on_nucleus, of_nucleus = activation.on_cell(centre, cell())
@@ -41,7 +41,7 @@ def test_a_map_on_the_nucleus_lies_there_and_one_in_a_corner_does_not():
 
 
 def test_what_speaks_against_a_class_does_not_count():
-    map_ = np.full((7, 7), -9, dtype=np.float32)
+    map_ = np.full((6, 6), -9, dtype=np.float32)
     map_[3, 3] = 1
 
     assert activation.on_cell(map_, cell())[0] > 0.99
@@ -54,7 +54,7 @@ class Darkness:
         self.honest = honest
 
     def answer(self, pixels):
-        places = 255 - pixels.reshape(-1, 7, 32, 7, 32, 3).mean(axis=(2, 4, 5))
+        places = 255 - pixels.reshape(-1, 6, 32, 6, 32, 3).mean(axis=(2, 4, 5))
         logits = np.zeros((len(pixels), 5), dtype=np.float32)
         logits[:, 3] = places[:, 3, 3] / 20
         maps = np.zeros((len(pixels), 5, 6, 6), dtype=np.float32)

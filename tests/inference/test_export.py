@@ -38,7 +38,7 @@ def test_a_manifest_carries_what_was_measured(model, run):
     described = manifest.read(model)
 
     assert described.name == "drawn-1"
-    assert described.figures == {"validation": metrics["validation"], "test": metrics["test"]}
+    assert described.figures == metrics["figures"]
     assert described.recipe == metrics["recipe"]
 
 
