@@ -130,6 +130,11 @@ class User(AbstractBaseUser):
     role = models.CharField(max_length=20, choices=Role.choices)
     laboratory = models.ForeignKey(Laboratory, on_delete=models.PROTECT, related_name="users")
     is_active = models.BooleanField("active", default=True)
+    is_senior = models.BooleanField(
+        "senior",
+        default=False,
+        help_text="A senior cytotechnologist may read a case again that a colleague has read (R6).",
+    )
     sessions_ended_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now)
 

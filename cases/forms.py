@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.forms.boundfield import BoundField, BoundWidget
 
 from cases import bethesda
-from cases.models import Case
+from cases.models import Case, ReadingSettings
 from cases.workflow import Accession
 
 
@@ -118,3 +118,25 @@ class SignForm(forms.Form):
         """What was chosen, as a read in codes."""
         sent = {name: value for name, value in self.cleaned_data.items() if name != "password"}
         return bethesda.Read.from_json(sent)
+
+
+class ReadingForm(forms.ModelForm):  # type: ignore[type-arg] # not at run time
+    """How the laboratory reads; the order is the one in which a case meets each setting."""
+
+    class Meta:
+        model = ReadingSettings
+        fields = [
+            "primary_screening",
+            "reading_order",
+            "cytotechnologists_sign",
+            "unsatisfactory_to_pathologist",
+            "endometrial_to_pathologist",
+            "rescreen_percent",
+            "higher_risk",
+        ]
+        labels = {"rescreen_percent": "Rescreens, in percent"}
+        widgets = {"reading_order": forms.RadioSelect, "higher_risk": forms.RadioSelect}
+
+    def wanted(self) -> dict[str, Any]:
+        """What was chosen, by the name of the setting."""
+        return {name: self.cleaned_data[name] for name in self.Meta.fields}

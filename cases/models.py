@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import uuid4
 
 from django.contrib.postgres.fields import ArrayField
-from django.core.validators import MaxLengthValidator
+from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Length, Upper
@@ -20,6 +20,67 @@ from inference.models import ModelVersion
 
 CELL_CLASSES = [(cell_class.value, cell_class.value) for cell_class in CellClass]
 ABNORMAL_CLASSES = [cell_class.value for cell_class in CellClass if cell_class.is_abnormal]
+
+
+class ReadingSettings(models.Model):
+    """How a laboratory reads its cases; one that has changed nothing yet goes by the defaults."""
+
+    class ReadingOrder(models.TextChoices):
+        ASSISTED = "assisted", "Assisted: what the model says is visible from the start"
+        BLIND_FIRST = "blind-first", "Blind first: visible once the reader has committed their read"
+
+    class HigherRisk(models.TextChoices):
+        FLAGGED = "flagged", "Patients flagged at accession"
+        HISTORY = "history", "Also patients with an earlier abnormal result here"
+
+    laboratory = models.OneToOneField(Laboratory, on_delete=models.PROTECT, related_name="reading")
+    primary_screening = models.BooleanField(
+        default=False, help_text="A cytotechnologist reads every case before a pathologist may."
+    )
+    reading_order = models.CharField(
+        max_length=12, choices=ReadingOrder.choices, default=ReadingOrder.ASSISTED
+    )
+    cytotechnologists_sign = models.BooleanField(
+        "cytotechnologists sign plain NILM",
+        default=False,
+        help_text="Where a pathologist need not see it, and no rescreen holds it (R2).",
+    )
+    unsatisfactory_to_pathologist = models.BooleanField(
+        "unsatisfactory specimens go to a pathologist", default=True
+    )
+    endometrial_to_pathologist = models.BooleanField(
+        "endometrial cells at 45 or older go to a pathologist", default=True
+    )
+    rescreen_percent = models.PositiveSmallIntegerField(
+        default=10,
+        validators=[MinValueValidator(10), MaxValueValidator(100)],
+        help_text="Percent of the negative cases that are read twice before release; never under "
+        "10. Those of higher-risk patients are read twice in any case (R5).",
+    )
+    higher_risk = models.CharField(
+        "higher-risk patients", max_length=8, choices=HigherRisk.choices, default=HigherRisk.FLAGGED
+    )
+
+    class Meta:
+        verbose_name_plural = "reading settings"
+        constraints = [
+            models.CheckConstraint(
+                name="reading_rescreens_at_least_ten_percent",
+                condition=Q(rescreen_percent__gte=10, rescreen_percent__lte=100),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Reading in {self.laboratory}"
+
+    @classmethod
+    def of(cls, laboratory: Laboratory) -> ReadingSettings:
+        """Those of this laboratory, or the defaults where it has changed nothing yet."""
+        return cls.objects.filter(laboratory=laboratory).first() or cls(laboratory=laboratory)
+
+    @property
+    def is_blind_first(self) -> bool:
+        return self.reading_order == self.ReadingOrder.BLIND_FIRST
 
 
 class Patient(models.Model):

@@ -5,6 +5,7 @@ from django.urls import path
 from cases import views
 
 urlpatterns = [
+    path("laboratory/reading/", views.reading_settings, name="reading-settings"),
     path("cases/", views.worklist, name="worklist"),
     path("cases/new/", views.case_new, name="case-new"),
     path("cases/<uuid:case_id>/", views.case_detail, name="case-detail"),

@@ -1,6 +1,7 @@
 """The pages of cases: find, call a verb, show."""
 
 from cases.views.images import image, thumbnail
+from cases.views.laboratory import reading_settings
 from cases.views.preparation import (
     case_new,
     case_reclassify,
@@ -37,6 +38,7 @@ __all__ = [
     "cell",
     "image",
     "image_remove",
+    "reading_settings",
     "thumbnail",
     "worklist",
 ]
