@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Now
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
@@ -244,8 +244,51 @@ class ApiToken(models.Model):
         return self.name
 
 
-class AccountEvent(models.Model):
-    """What happened to an account: append-only, kept so by a trigger in the database (R18)."""
+class ChainHead(models.Model):
+    """Where a laboratory's chain of events ends: how many there are, and the digest of the last.
+
+    Its row is the lock by which events that happen at once follow each other. There are two chains,
+    so that somebody who hammers at the log-in page never keeps a reader's event waiting.
+    """
+
+    class Chain(models.TextChoices):
+        CASES = "cases"
+        ACCOUNTS = "accounts"
+
+    laboratory = models.ForeignKey(Laboratory, on_delete=models.PROTECT, related_name="chains")
+    chain = models.CharField(max_length=10, choices=Chain.choices)
+    length = models.BigIntegerField(default=0)
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["laboratory", "chain"]
+        constraints = [
+            models.UniqueConstraint("laboratory", "chain", name="chain_has_one_head"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.chain} of {self.laboratory}"
+
+
+class ChainedEvent(models.Model):
+    """An event that carries the digest of the one before it; the database fills the chain in.
+
+    Whatever is written here for the four columns is replaced by a trigger, see `accounts.chain`.
+    """
+
+    sequence = models.BigIntegerField(db_default=0, editable=False)
+    previous = models.CharField(max_length=64, db_default="", editable=False)
+    digest = models.CharField(max_length=64, db_default="", editable=False)
+    recorded_at = models.DateTimeField(
+        db_default=Now(), editable=False, help_text="By the clock of the database server."
+    )
+
+    class Meta:
+        abstract = True
+
+
+class AccountEvent(ChainedEvent):
+    """What happened to an account: append-only and chained, by triggers in the database (R18)."""
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     laboratory = models.ForeignKey(Laboratory, on_delete=models.PROTECT, related_name="+")
@@ -260,6 +303,11 @@ class AccountEvent(models.Model):
         indexes = [
             # The page of events: those of one laboratory, newest first.
             models.Index(fields=["laboratory", "-at"], name="account_event_by_laboratory"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                "laboratory", "sequence", name="account_event_has_its_place_in_the_chain"
+            ),
         ]
 
     def __str__(self) -> str:

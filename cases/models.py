@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Length, Upper
 from django.db.models.lookups import Exact
 
-from accounts.models import Laboratory, User
+from accounts.models import ChainedEvent, Laboratory, User
 from cases import activation, clock
 from cases.bethesda import SpecimenType
 from cases.encryption import EncryptedDateField, EncryptedTextField
@@ -495,8 +495,8 @@ class Report(models.Model):
         return f"{self.case} report {self.version}"
 
 
-class AuditEvent(models.Model):
-    """What happened to a case: append-only, kept so by a trigger in the database (R18)."""
+class AuditEvent(ChainedEvent):
+    """What happened to a case: append-only and chained, by triggers in the database (R18)."""
 
     id = models.BigAutoField(primary_key=True)
     laboratory = models.ForeignKey(Laboratory, on_delete=models.PROTECT, related_name="+")
@@ -510,6 +510,11 @@ class AuditEvent(models.Model):
 
     class Meta:
         ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                "laboratory", "sequence", name="audit_event_has_its_place_in_the_chain"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.action} {self.at:%Y-%m-%d %H:%M}"
