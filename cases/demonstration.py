@@ -278,9 +278,11 @@ class _Seeding:
 
     def _decide(self, case: Case, reader: User, at_most: int | None = None) -> None:
         """The reader finds what was drawn or labelled, whatever the model said."""
+        images = case.images.all()[:at_most]
+        workflow.display(case, reader, [image.pk for image in images])
         decisions = [
             workflow.Decision(image_id=image.pk, cell_class=self._classes[image.pk])
-            for image in case.images.all()[:at_most]
+            for image in images
         ]
         workflow.decide(case, reader, decisions)
 

@@ -475,6 +475,26 @@ class Finding(models.Model):
         return self.cell_class == stated
 
 
+class Display(models.Model):
+    """That a cell image was in sight of a reader of its case, and since when.
+
+    A reader signs what they have seen: `sign` refuses while a cell was neither displayed to them
+    nor excluded by them. A colleague's displays count for the colleague alone.
+    """
+
+    image = models.ForeignKey(CellImage, on_delete=models.PROTECT, related_name="displays")
+    reader = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("image", "reader", name="image_is_displayed_to_a_reader_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.image} to {self.reader}"
+
+
 class Report(models.Model):
     """The signed document: canonical text and the digest that the signature is bound to (R16)."""
 

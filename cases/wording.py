@@ -218,6 +218,14 @@ def _decided(decisions: Sequence[Sequence[str]]) -> str:
     return f"Made {count(len(decisions), 'decision')} on cells{f': {each}' if each else ''}."
 
 
+def _display(detail: Detail, _: Names) -> str:
+    return _displayed(detail.get("images", []))
+
+
+def _displayed(images: Sequence[str]) -> str:
+    return f"Looked at {count(len(images), 'cell')} for the first time."
+
+
 def _sign(detail: Detail, _: Names) -> str:
     codes = detail.get("read", {}).get("interpretations", [])
     terms = [bethesda.INTERPRETATIONS[code] for code in codes if code in bethesda.INTERPRETATIONS]
@@ -240,10 +248,12 @@ _SENTENCES: dict[str, Callable[[Detail, Names], str]] = {
     "claim": lambda *_: "Claimed the case for review.",
     "release": _release,
     "decide": _decide,
+    "display": _display,
     "sign": _sign,
 }
 _IN_A_ROW: dict[str, Callable[[Sequence[AuditEvent]], str]] = {
     "add_image": lambda row: f"Added {count(len(row), 'cell image')}.",
     "remove_image": lambda row: f"Removed {count(len(row), 'cell image')}.",
     "decide": lambda row: _decided([one for event in row for one in event.detail["decisions"]]),
+    "display": lambda row: _displayed([one for event in row for one in event.detail["images"]]),
 }

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from cases import activation, clock, intake, storage
-from cases.models import Case, CellImage, Finding, Patient, Prediction, Review, Run
+from cases.models import Case, CellImage, Display, Finding, Patient, Prediction, Review, Run
 from inference import registry
 from inference.labels import CellClass
 from inference.models import ModelVersion
@@ -171,11 +171,18 @@ def abstain(case: Case, image: CellImage, **fields) -> Prediction:
     return image.predictions.get(run__case=case)
 
 
+def display(case: Case, *images: CellImage) -> None:
+    """These images were in sight of the case's reviewer."""
+    for image in images:
+        Display.objects.get_or_create(image=image, reader=case.reviewer)
+
+
 def finding(
     case: Case, image: CellImage, cell_class: str = CellClass.PARABASAL, **fields
 ) -> Finding:
-    """The reviewer's finding for an image of a case in review."""
+    """The reviewer's finding for an image of a case in review, which they have seen."""
     review = Review.objects.get(case=case, reader=case.reviewer)
+    display(case, image)
     return Finding.objects.create(
         review=review,
         image=image,

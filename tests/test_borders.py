@@ -172,6 +172,7 @@ ANSWERS = {
     "api-case-claim POST": (WAITING, "401 403 200 403 404 404 404"),
     "api-case-release POST": (READING, "401 403 200 403 404 404 404"),
     "api-case-findings POST": (READING, "401 403 200 403 404 404 404"),
+    "api-case-displays POST": (READING, "401 403 200 403 404 404 404"),
     "api-case-sign POST": (READING, "401 403 409 403 404 404 404"),
     "api-case-trail GET": (DRAFT, "401 200 200 200 404 404 404"),
 }
@@ -192,6 +193,7 @@ def bodies(world):
         "api-case-list POST": accession,
         "api-case-detail PATCH": accession,
         "api-case-findings POST": {"decisions": [decision]},
+        "api-case-displays POST": {"images": [str(world.named["image_id"])]},
         "api-case-images POST": {"file": SimpleUploadedFile("one.png", picture)},
         "api-case-sign POST": read,
     }

@@ -391,9 +391,10 @@ class UploadedSerializer(serializers.Serializer[Any]):
 
 
 class DecidedSerializer(serializers.Serializer[Any]):
-    """How far the review is: an image is decided, excluded or neither, and counted once."""
+    """How far the review is: an image is decided, excluded or neither, and displayed or not."""
 
     images = serializers.IntegerField()
+    displayed = serializers.IntegerField()
     decided = serializers.IntegerField()
     excluded = serializers.IntegerField()
 
@@ -402,6 +403,13 @@ class FindingsSerializer(serializers.Serializer[Any]):
     """The findings that were made, and how far the review is."""
 
     findings = FindingSerializer(many=True)
+    progress = DecidedSerializer()
+    disclaimer = DisclaimerField()
+
+
+class DisplayedSerializer(serializers.Serializer[Any]):
+    """How far the review is."""
+
     progress = DecidedSerializer()
     disclaimer = DisclaimerField()
 

@@ -79,6 +79,12 @@ class DecisionsSerializer(serializers.Serializer[Any]):
         return [workflow.Decision(**decision) for decision in self.validated_data["decisions"]]
 
 
+class DisplaysSerializer(serializers.Serializer[Any]):
+    """Cells that were in sight of the person who asks."""
+
+    images = serializers.ListField(child=serializers.UUIDField(), allow_empty=False)
+
+
 def _several(terms: Mapping[str, bethesda.Term]) -> serializers.ListField:
     choices = [(term.code, term.label) for term in terms.values()]
     return serializers.ListField(child=serializers.ChoiceField(choices=choices), required=False)

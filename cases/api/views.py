@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 from uuid import UUID
 
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.cache import patch_cache_control
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -214,12 +214,25 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
             raise ParseError(str(error)) from error
         except workflow.StaleFinding as error:
             return self._stale(error, standing, decisions)
-        progress = standing.aggregate(
-            decided=Count("pk", filter=Q(exclusion="")),
-            excluded=Count("pk", filter=~Q(exclusion="")),
-        )
-        progress["images"] = case.images.count()
-        return self._answer(answers.FindingsSerializer, {"findings": made, "progress": progress})
+        told = {"findings": made, "progress": queries.read_progress(case)}
+        return self._answer(answers.FindingsSerializer, told)
+
+    @extend_schema(
+        request=requests.DisplaysSerializer,
+        responses={200: answers.DisplayedSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
+    )
+    @action(detail=True, methods=["post"])
+    def displays(self, request: Request, case_id: UUID) -> Response:
+        """Keep that cells were in sight of the reviewer; a case is signed once all of them were."""
+        case = self.get_object()
+        sent = requests.DisplaysSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        try:
+            workflow.display(case, self.reader, sent.validated_data["images"])
+        except workflow.Refused as error:
+            raise ParseError(str(error)) from error
+        told = {"progress": queries.read_progress(case)}
+        return self._answer(answers.DisplayedSerializer, told)
 
     def _stale(
         self,

@@ -80,7 +80,8 @@ def case_decide(request: HttpRequest, case_id: UUID) -> HttpResponse:
         exclusion=request.POST.get("exclusion", ""),
         replaces=_uuid(request.POST.get("replaces")),
     )
-    attempt(request, lambda: workflow.decide(case, reader(request), [decision]))
+    if attempt(request, lambda: workflow.decide(case, reader(request), [decision])):
+        workflow.display(case, reader(request), [image.pk])  # the form stands beside its picture
     return redirect("cell", case.pk, image.pk)
 
 
@@ -120,6 +121,7 @@ def case_sign(request: HttpRequest, case_id: UUID) -> HttpResponse:
         "abstained": reading.abstained(cells),
         "excluded": [cell for cell in cells if cell.finding and cell.finding.exclusion],
         "undecided": reading.undecided(cells),
+        "unseen": reading.unseen(cells),
         "meaning": signature.MEANING,
     }
     return render(request, "cases/sign.html", context)

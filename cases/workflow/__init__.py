@@ -29,7 +29,7 @@ from cases.workflow.preparation import (
     suggest_accession_number,
     sweep,
 )
-from cases.workflow.review import Decision, StaleFinding, claim, decide, release, sign
+from cases.workflow.review import Decision, StaleFinding, claim, decide, display, release, sign
 from cases.workflow.transition import InvalidTransition, Refused
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "begin",
     "claim",
     "decide",
+    "display",
     "fail",
     "reclassify",
     "record",

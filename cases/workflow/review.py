@@ -1,6 +1,6 @@
 """Review: a pathologist claims a case, decides on its cells and signs it out."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -15,6 +15,7 @@ from cases.models import (
     ABNORMAL_CLASSES,
     Case,
     CellImage,
+    Display,
     Finding,
     Prediction,
     Report,
@@ -117,6 +118,25 @@ def decide(case: Case, user: User, decisions: Sequence[Decision]) -> list[Findin
     return made
 
 
+def display(case: Case, user: User, image_ids: Collection[UUID]) -> list[UUID]:
+    """Keep that these cells were in sight of who holds the case. Returns those that are new.
+
+    What was displayed once stays so; saying it again does no harm.
+    """
+    with atomic():
+        case = locked(case, "display the cells of", Status.REVIEWING)
+        require(permissions.can_decide(user, case), "Only its reviewer reads the cells.")
+        if case.images.filter(pk__in=image_ids).count() != len(set(image_ids)):
+            raise Refused("This image is not in the case.")
+        known = set(queries.displays(case).values_list("image_id", flat=True))
+        new = sorted(set(image_ids) - known)
+        now = clock.now()
+        Display.objects.bulk_create(Display(image_id=pk, reader=user, at=now) for pk in new)
+        if new:
+            audit.record(case, user, "display", images=[str(pk) for pk in new])
+    return new
+
+
 def _finding(
     review: Review, image: CellImage, decision: Decision, prediction: Prediction | None
 ) -> Finding:
@@ -161,6 +181,9 @@ def sign(case: Case, user: User, read: bethesda.Read, proof: Reauthentication) -
         if undecided:
             cells = "One cell has" if undecided == 1 else f"{undecided} cells have"
             raise Refused(f"{cells} no finding yet. Decide on every cell or exclude it first.")
+        if unseen := queries.undisplayed(case).count():
+            cells = "One cell was" if unseen == 1 else f"{unseen} cells were"
+            raise Refused(f"{cells} never displayed to you. Look at every cell or exclude it.")
         abnormal = sum(finding.cell_class in ABNORMAL_CLASSES for finding in findings)
         if problems := bethesda.problems(read, abnormal):
             raise Refused(" ".join(problems))
