@@ -238,7 +238,7 @@ class _Seeding:
         for reader, story in zip(readers, (BORDERLINE, ATROPHY), strict=True):
             with clock.at(now - timedelta(days=2)):
                 case = self._classified(cytotechnologist, story)
-            with clock.at(now - timedelta(hours=1)):
+            with clock.at(now - timedelta(minutes=10)):
                 workflow.claim(case, reader)
                 self._decide(case, reader, at_most=3)
         with clock.at(now - timedelta(hours=3)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
 from uuid import uuid4
 
 from django.contrib.postgres.fields import ArrayField
@@ -126,6 +127,10 @@ class Case(models.Model):
         ROUTINE = "routine"
         URGENT = "urgent"
 
+    # Where a person holds the case, and where it waits again once they hold it no more.
+    BACK_TO: ClassVar[dict[str, str]] = {Status.REVIEWING: Status.AWAITING_REVIEW}
+    HELD = tuple(BACK_TO)
+
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     laboratory = models.ForeignKey(Laboratory, on_delete=models.PROTECT, related_name="cases")
     accession_number = models.CharField(max_length=40)
@@ -141,6 +146,10 @@ class Case(models.Model):
     submitted_at = models.DateTimeField(null=True, blank=True)
     reviewer = models.ForeignKey(
         User, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    held_since = models.DateTimeField(null=True, blank=True)
+    held_until = models.DateTimeField(
+        null=True, blank=True, help_text="When the holder loses the case, unless they show up."
     )
     signed_at = models.DateTimeField(null=True, blank=True)
 
@@ -160,6 +169,16 @@ class Case(models.Model):
             models.CheckConstraint(
                 name="case_in_review_has_a_reviewer",
                 condition=~Q(status="reviewing") | Q(reviewer__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="case_is_held_for_a_time",
+                condition=Q(
+                    status__in=["reviewing"], held_since__isnull=False, held_until__isnull=False
+                )
+                | (
+                    ~Q(status__in=["reviewing"])
+                    & Q(held_since__isnull=True, held_until__isnull=True)
+                ),
             ),
             models.CheckConstraint(
                 name="case_signed_has_reviewer_and_time",
@@ -186,6 +205,12 @@ class Case(models.Model):
                 name="case_signed_newest",
                 condition=Q(status="signed"),
             ),
+            # what the clock takes back from holders who have gone
+            models.Index(
+                fields=["held_until"],
+                name="case_held_until",
+                condition=Q(held_until__isnull=False),
+            ),
             # the API's list, and the search without a state
             models.Index(F("laboratory"), F("accessioned_at").desc(), name="case_newest"),
         ]
@@ -197,6 +222,15 @@ class Case(models.Model):
     def is_moving(self) -> bool:
         """Whether a worker will change the case without anybody's doing."""
         return self.status in (self.Status.QUEUED, self.Status.CLASSIFYING)
+
+    @property
+    def holder(self) -> User | None:
+        """Who has the case in hand: nobody else may change it."""
+        return self.reviewer if self.status == self.Status.REVIEWING else None
+
+    @property
+    def is_hold_expired(self) -> bool:
+        return self.held_until is not None and self.held_until < clock.now()
 
     @property
     def is_overdue(self) -> bool:

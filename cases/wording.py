@@ -53,6 +53,13 @@ def due(case: Case) -> str:
     return f"Overdue by {duration(-left)}" if left < timedelta() else f"Due in {duration(left)}"
 
 
+def since(moment: datetime) -> str:
+    """Like "14:05", with the day where that is another one than today."""
+    then, today = timezone.localtime(moment), timezone.localtime(clock.now())
+    day = "" if then.date() == today.date() else f"{then.day} {then:%b} "
+    return f"{day}{then:%H:%M}"
+
+
 def held(case: Case) -> str:
     """In whose hands the case is."""
     states = Case.Status
@@ -194,6 +201,10 @@ def _release(detail: Detail, _: Names) -> str:
     return "Released the case; the findings are kept."
 
 
+def _expire(*_: object) -> str:
+    return "Took the case back from a holder who was idle too long; the findings are kept."
+
+
 def _decide(detail: Detail, names: Names) -> str:
     decisions = detail.get("decisions", [])
     if len(decisions) != 1:
@@ -247,6 +258,7 @@ _SENTENCES: dict[str, Callable[[Detail, Names], str]] = {
     "retry": lambda *_: "Sent the case to the workers again; earlier answers are kept.",
     "claim": lambda *_: "Claimed the case for review.",
     "release": _release,
+    "expire": _expire,
     "decide": _decide,
     "display": _display,
     "sign": _sign,

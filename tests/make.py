@@ -70,8 +70,11 @@ def case(
     )
     if status in (Status.REVIEWING, Status.SIGNED) and reviewer is None:
         reviewer = pathologist(laboratory=by.laboratory)
+    is_held = status in Case.HELD
     values = {
         "laboratory": by.laboratory,
+        "held_since": now if is_held else None,
+        "held_until": now + timedelta(minutes=30) if is_held else None,
         "accession_number": f"T-{number:05d}",
         "patient": patient,
         "specimen_type": "LBC",

@@ -171,6 +171,7 @@ ANSWERS = {
     "api-case-reclassify POST": (WAITING, "401 409 409 403 404 404 404"),
     "api-case-claim POST": (WAITING, "401 403 200 403 404 404 404"),
     "api-case-release POST": (READING, "401 403 200 403 404 404 404"),
+    "api-case-heartbeat POST": (READING, "401 403 200 403 404 404 404"),
     "api-case-findings POST": (READING, "401 403 200 403 404 404 404"),
     "api-case-displays POST": (READING, "401 403 200 403 404 404 404"),
     "api-case-sign POST": (READING, "401 403 409 403 404 404 404"),

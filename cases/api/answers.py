@@ -103,6 +103,8 @@ _CASE = (
     "is_overdue",
     "submitted_at",
     "reviewer",
+    "holder",
+    "held_since",
     "signed_at",
 )
 
@@ -113,6 +115,7 @@ class CaseRowSerializer(serializers.ModelSerializer[Case]):
     patient = PseudonymSerializer()
     accessioned_by = PersonSerializer()
     reviewer = PersonSerializer(allow_null=True)
+    holder = PersonSerializer(allow_null=True)
     is_overdue = serializers.BooleanField()
     image_count = serializers.IntegerField()
 
@@ -325,6 +328,7 @@ class CaseSerializer(IdentitySerializer[Case]):
     clinical_note = serializers.CharField(required=False)
     accessioned_by = PersonSerializer()
     reviewer = PersonSerializer(allow_null=True)
+    holder = PersonSerializer(allow_null=True)
     is_overdue = serializers.BooleanField()
     images = ImageSerializer(many=True)
     progress = serializers.SerializerMethodField()
@@ -387,6 +391,15 @@ class FateSerializer(serializers.Serializer[uploads.Fate]):
 class UploadedSerializer(serializers.Serializer[Any]):
     files = FateSerializer(many=True)
     images = serializers.IntegerField(help_text="How many the case holds now.")
+    disclaimer = DisclaimerField()
+
+
+class HoldSerializer(serializers.Serializer[Any]):
+    """How long whoever asks has had the case, and when an idle holder loses it."""
+
+    held_since = serializers.DateTimeField()
+    held_until = serializers.DateTimeField()
+    seconds_left = serializers.FloatField()
     disclaimer = DisclaimerField()
 
 

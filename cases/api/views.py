@@ -1,6 +1,7 @@
 """The addresses of the API: find a case, call a verb, tell what is there now."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts.authentication import reauthenticate
 from accounts.models import User
-from cases import queries, uploads, workflow
+from cases import clock, queries, uploads, workflow
 from cases.api import answers, lists, requests
 from cases.models import Case, CellImage, Finding, Run
 from inference import registry
@@ -76,11 +77,20 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
             "laboratory", "patient", "accessioned_by", "reviewer"
         )
 
+    def get_object(self) -> Case:
+        """The case asked for; one whose holder was idle too long is taken back by the look."""
+        case = super().get_object()
+        if case.is_hold_expired:
+            workflow.expire_idle(self.get_queryset().filter(pk=case.pk))
+            case = self.get_queryset().get(pk=case.pk)
+        return case
+
     @extend_schema(
         responses={200: answers.CaseRowSerializer(many=True), 400: FIELDS_REFUSED} | NOT_ALLOWED
     )
     def list(self, request: Request) -> Response:
         """The cases that fit the filters: newest first, or by the time they are due."""
+        workflow.expire_idle(Case.objects.visible_to(self.reader))
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         rows = answers.CaseRowSerializer(
             page or [], many=True, context=self.get_serializer_context()
@@ -101,7 +111,7 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
     @extend_schema(responses={200: answers.CaseSerializer} | OF_A_CASE)
     def retrieve(self, request: Request, case_id: UUID) -> Response:
         """One case with its images, the model's answers, the findings and the report."""
-        return self._told(case_id)
+        return self._told(self.get_object().pk)
 
     @extend_schema(
         request=requests.AccessionSerializer,
@@ -190,6 +200,22 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         """Give a claimed case back; the findings stay for when its reader claims it again."""
         workflow.release(self.get_object(), self.reader)
         return self._told(case_id)
+
+    @extend_schema(
+        request=None,
+        responses={200: answers.HoldSerializer} | OF_A_VERB,
+    )
+    @action(detail=True, methods=["post"])
+    def heartbeat(self, request: Request, case_id: UUID) -> Response:
+        """Keep a case that one holds: sent while a person is active on one of its pages."""
+        case = workflow.heartbeat(self.get_object(), self.reader)
+        left = case.held_until - clock.now() if case.held_until else timedelta()
+        told = {
+            "held_since": case.held_since,
+            "held_until": case.held_until,
+            "seconds_left": left.total_seconds(),
+        }
+        return self._answer(answers.HoldSerializer, told)
 
     @extend_schema(
         request=requests.DecisionsSerializer,

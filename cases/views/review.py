@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.authentication import WrongPassword, reauthenticate
-from cases import bethesda, charts, queries, reading, signature, workflow
+from cases import bethesda, charts, permissions, queries, reading, signature, workflow
 from cases.forms import SignForm
 from cases.models import Case, CellImage
 from cases.signed import signed_content
@@ -99,7 +99,7 @@ def case_sign(request: HttpRequest, case_id: UUID) -> HttpResponse:
     case = find_case(request, case_id)
     if case.status == Case.Status.SIGNED:
         return redirect("case-report", case.pk)
-    if "decide" not in may(reader(request), case):
+    if "decide" not in may(reader(request), case) and not _comes_too_late(request, case):
         raise PermissionDenied("Only the pathologist who claimed the case may sign it.")
     form = SignForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -108,7 +108,7 @@ def case_sign(request: HttpRequest, case_id: UUID) -> HttpResponse:
             workflow.sign(case, reader(request), form.read(), proof)
         except WrongPassword as error:
             form.add_error("password", str(error))
-        except (bethesda.InvalidRead, *REFUSALS) as error:
+        except (bethesda.InvalidRead, PermissionDenied, *REFUSALS) as error:
             form.add_error(None, str(error))
         else:
             messages.success(request, f"{case} is signed.")
@@ -125,6 +125,13 @@ def case_sign(request: HttpRequest, case_id: UUID) -> HttpResponse:
         "meaning": signature.MEANING,
     }
     return render(request, "cases/sign.html", context)
+
+
+def _comes_too_late(request: HttpRequest, case: Case) -> bool:
+    """Whether a read comes from who held the case: what they typed is kept, beside the refusal."""
+    user = reader(request)
+    has_held = permissions.can_review(user) and case.reviews.filter(reader=user).exists()
+    return request.method == "POST" and has_held
 
 
 @require_safe

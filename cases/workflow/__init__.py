@@ -18,6 +18,7 @@ from cases.workflow.classification import (
     retry,
     unanswered,
 )
+from cases.workflow.holding import expire, expire_idle, heartbeat
 from cases.workflow.preparation import (
     Accession,
     AlreadyInCase,
@@ -48,7 +49,10 @@ __all__ = [
     "claim",
     "decide",
     "display",
+    "expire",
+    "expire_idle",
     "fail",
+    "heartbeat",
     "reclassify",
     "record",
     "recover",

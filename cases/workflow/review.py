@@ -21,7 +21,15 @@ from cases.models import (
     Report,
     Review,
 )
-from cases.workflow.transition import InvalidTransition, Refused, locked, require, transition
+from cases.workflow.holding import let_go, require_holder
+from cases.workflow.transition import (
+    InvalidTransition,
+    Refused,
+    keep,
+    locked,
+    require,
+    transition,
+)
 from inference.labels import CellClass
 
 LONGEST_EXCLUSION = 200  # characters, as the column has
@@ -52,8 +60,7 @@ def release(case: Case, user: User) -> Case:
         require(permissions.can_release(user, case), "Only its reviewer may release the case.")
         if case.reviewer_id != user.pk:
             detail["held_by"] = case.reviewer_id
-        Review.objects.filter(case=case, ended_at=None).update(ended_at=clock.now())
-        case.reviewer = None
+        let_go(case)
     return case
 
 
@@ -81,6 +88,7 @@ def decide(case: Case, user: User, decisions: Sequence[Decision]) -> list[Findin
     """
     with atomic():
         case = locked(case, "decide on the cells of", Status.REVIEWING)
+        require_holder(case, user)
         require(permissions.can_decide(user, case), "Only its reviewer may decide on the cells.")
         review = Review.objects.get(case=case, ended_at=None)
         ids = {decision.image_id for decision in decisions}
@@ -106,6 +114,8 @@ def decide(case: Case, user: User, decisions: Sequence[Decision]) -> list[Findin
                 finding = _finding(review, image, decision, shown.get(image.pk))
                 current[image.pk] = finding
                 made.append(finding)
+        keep(case)
+        case.save(update_fields=["held_until"])
         audit.record(
             case,
             user,
@@ -168,6 +178,7 @@ def sign(case: Case, user: User, read: bethesda.Read, proof: Reauthentication) -
     Raises `Refused` with a sentence for each rule that the read breaks.
     """
     with transition(case, user, "sign", Status.REVIEWING, Status.SIGNED) as (case, detail):
+        require_holder(case, user)
         require(permissions.can_sign(user, case), "Only its reviewer may sign the case.")
         now = clock.now()
         require(_is_fresh(proof, user), "Signing asks for your password.")

@@ -207,7 +207,8 @@ def test_cells_are_decided_in_review_alone():
 
     assert answer.status_code == 409
     assert answer.json() == {
-        "detail": "Cannot decide on the cells of a case that is awaiting review."
+        "detail": "Cannot decide on the cells of a case that is awaiting review: nobody holds it. "
+        "Claim it first; earlier findings of yours are kept."
     }
 
 
