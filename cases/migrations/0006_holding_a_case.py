@@ -9,7 +9,7 @@ WHERE status = 'reviewing'
 
 
 class Migration(migrations.Migration):
-    dependencies = [("cases", "0003_reading_settings")]
+    dependencies = [("cases", "0005_displays")]
     operations = [
         migrations.AddField(
             "case", "held_since", models.DateTimeField(blank=True, null=True)
