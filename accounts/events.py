@@ -54,6 +54,7 @@ FIELDS = {
     "role": "",  # the sentence says it
     "name": "name ",
     "time_zone": "time zone ",
+    "letterhead": "letterhead ",
     "idle_minutes": "minutes until log-off ",
     "routine_turnaround_hours": "routine turnaround in hours ",
     "urgent_turnaround_hours": "urgent turnaround in hours ",

@@ -244,6 +244,36 @@ def _sign(detail: Detail, _: Names) -> str:
     return f"Signed the case{what}. Report digest {_short(detail)}."
 
 
+def _addend(detail: Detail, _: Names) -> str:
+    return f"Added an addendum to the report{_version(detail)}"
+
+
+def _amend(detail: Detail, _: Names) -> str:
+    before, after = detail.get("changes", {}).get("read", ({}, {}))
+    return f"Amended the report: from {_result(before)} to {_result(after)}{_version(detail)}"
+
+
+def _correct(detail: Detail, _: Names) -> str:
+    changes = [
+        "the comment was changed" if name == "read" else _change(name, change)
+        for name, change in detail.get("changes", {}).items()
+    ]
+    return f"Corrected the report: {'; '.join(changes)}{_version(detail)}"
+
+
+def _result(read: Detail) -> str:
+    """The codes of a result as the report has them, or why there is none."""
+    return ", ".join(read.get("interpretations", [])) or str(read.get("adequacy", "no result"))
+
+
+def _version(detail: Detail) -> str:
+    notified = f" Notified: {detail['notified']}." if detail.get("notified") else ""
+    return (
+        f". Reason: {str(detail.get('reason', '')).rstrip('.')}.{notified} "
+        f"Version {detail.get('version', '')}, digest {_short(detail)}."
+    )
+
+
 _SENTENCES: dict[str, Callable[[Detail, Names], str]] = {
     "accession": _accession,
     "revise": _revise,
@@ -262,6 +292,9 @@ _SENTENCES: dict[str, Callable[[Detail, Names], str]] = {
     "decide": _decide,
     "display": _display,
     "sign": _sign,
+    "addend": _addend,
+    "amend": _amend,
+    "correct": _correct,
 }
 _IN_A_ROW: dict[str, Callable[[Sequence[AuditEvent]], str]] = {
     "add_image": lambda row: f"Added {count(len(row), 'cell image')}.",

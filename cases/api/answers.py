@@ -297,20 +297,51 @@ class ProgressSerializer(serializers.Serializer[queries.Progress]):
     failed = serializers.IntegerField()
 
 
+class ReportChangeSerializer(serializers.Serializer[Any]):
+    """Why a version was issued after the release, and who was notified."""
+
+    supersedes = serializers.IntegerField()
+    supersedes_digest = serializers.CharField()
+    reason = serializers.CharField()
+    affects_care = serializers.BooleanField()
+    notified = serializers.CharField(allow_null=True)
+    notified_at = serializers.DateTimeField(allow_null=True)
+
+
 class ReportSerializer(serializers.ModelSerializer[Report]):
-    """The signed report; ``matches`` says whether it still says what was signed (R16)."""
+    """A version of the signed report; ``matches``: whether it is still what was signed (R16)."""
 
     signed_by = PersonSerializer()
     meaning = serializers.SerializerMethodField()
     read = serializers.SerializerMethodField()
+    addendum = serializers.SerializerMethodField()
+    change = serializers.SerializerMethodField()
     matches = serializers.SerializerMethodField()
 
     class Meta:
         model = Report
-        fields = ("version", "digest", "matches", "signed_by", "signed_at", "meaning", "read")
+        fields = (
+            "version",
+            "kind",
+            "digest",
+            "matches",
+            "signed_by",
+            "signed_at",
+            "meaning",
+            "read",
+            "addendum",
+            "change",
+        )
 
     def get_meaning(self, report: Report) -> str:
         return str(json.loads(report.content)["signature"]["meaning"])
+
+    def get_addendum(self, report: Report) -> str:
+        return str(json.loads(report.content)["addendum"])
+
+    @extend_schema_field(ReportChangeSerializer(allow_null=True))
+    def get_change(self, report: Report) -> dict[str, Any] | None:
+        return cast("dict[str, Any] | None", json.loads(report.content)["change"])
 
     @extend_schema_field(serializers.DictField())
     def get_read(self, report: Report) -> dict[str, Any]:
@@ -337,6 +368,7 @@ class CaseSerializer(IdentitySerializer[Case]):
     failures = serializers.SerializerMethodField()
     findings = serializers.SerializerMethodField()
     report = serializers.SerializerMethodField()
+    superseded_reports = serializers.SerializerMethodField()
     disclaimer = DisclaimerField()
 
     class Meta:
@@ -351,6 +383,7 @@ class CaseSerializer(IdentitySerializer[Case]):
             "failures",
             "findings",
             "report",
+            "superseded_reports",
             "disclaimer",
         )
 
@@ -375,8 +408,13 @@ class CaseSerializer(IdentitySerializer[Case]):
 
     @extend_schema_field(ReportSerializer(allow_null=True))
     def get_report(self, case: Case) -> Mapping[str, Any] | None:
-        report = case.reports.select_related("signed_by").order_by("-version").first()
+        report = case.reports.current().select_related("signed_by").first()
         return ReportSerializer(report).data if report else None
+
+    @extend_schema_field(ReportSerializer(many=True))
+    def get_superseded_reports(self, case: Case) -> Any:  # noqa: ANN401 -- likewise
+        versions = case.reports.select_related("signed_by").order_by("-version")
+        return ReportSerializer(versions[1:], many=True).data
 
 
 class FateSerializer(serializers.Serializer[uploads.Fate]):

@@ -22,7 +22,9 @@ from accounts.authentication import reauthenticate
 from accounts.models import User
 from cases import clock, queries, uploads, workflow
 from cases.api import answers, lists, requests
+from cases.api.errors import Conflict
 from cases.models import Case, CellImage, Finding, Run
+from cases.signed import signed_content
 from inference import registry
 
 FIELDS_REFUSED = OpenApiResponse(
@@ -281,7 +283,54 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         sent = requests.SignSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         proof = reauthenticate(request, sent.validated_data["password"])
-        workflow.sign(case, self.reader, sent.read(), proof)
+        pictures = sent.validated_data.get("pictures")
+        workflow.sign(case, self.reader, sent.read(), proof, pictures)
+        return self._told(case_id)
+
+    @extend_schema(
+        request=requests.AddendSerializer,
+        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
+    )
+    @action(detail=True, methods=["post"])
+    def addend(self, request: Request, case_id: UUID) -> Response:
+        """Add information to a released report: a new version with the same result (R12)."""
+        case = self.get_object()
+        sent = requests.AddendSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        proof = reauthenticate(request, sent.validated_data["password"])
+        workflow.addend(case, self.reader, sent.change(), sent.validated_data["text"], proof)
+        return self._told(case_id)
+
+    @extend_schema(
+        request=requests.AmendSerializer,
+        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
+    )
+    @action(detail=True, methods=["post"])
+    def amend(self, request: Request, case_id: UUID) -> Response:
+        """Change the result of a released report: a new version that names the earlier one."""
+        case = self.get_object()
+        sent = requests.AmendSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        proof = reauthenticate(request, sent.validated_data["password"])
+        workflow.amend(case, self.reader, sent.change(), sent.read(), proof)
+        return self._told(case_id)
+
+    @extend_schema(
+        request=requests.CorrectSerializer,
+        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
+    )
+    @action(detail=True, methods=["post"])
+    def correct(self, request: Request, case_id: UUID) -> Response:
+        """Mend a clerical error in a released report, and in its case."""
+        case = self.get_object()
+        sent = requests.CorrectSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        seen = get_object_or_404(case.reports, version=sent.validated_data["supersedes"])
+        said = signed_content(seen, case)
+        if said is None:
+            raise Conflict("The report can no longer be read: no version is made from it.")
+        proof = reauthenticate(request, sent.validated_data["password"])
+        workflow.correct(case, self.reader, sent.change(), sent.correction(said), proof)
         return self._told(case_id)
 
     @extend_schema(responses={200: answers.TrailSerializer} | OF_A_CASE)

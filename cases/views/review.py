@@ -1,5 +1,6 @@
-"""The pathologist's pages: claim, decide on cells, sign, and the signed report."""
+"""The pathologist's pages: claim, decide on cells, sign."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.contrib import messages
@@ -12,8 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.authentication import WrongPassword, reauthenticate
 from cases import bethesda, charts, permissions, queries, reading, signature, workflow
 from cases.forms import SignForm
-from cases.models import Case, CellImage
-from cases.signed import signed_content
+from cases.models import ABNORMAL_CLASSES, Case, CellImage
 from cases.views.found import REFUSALS, attempt, find_case, may, reader
 from cases.views.worklist import frame
 from inference.labels import CellClass
@@ -101,11 +101,13 @@ def case_sign(request: HttpRequest, case_id: UUID) -> HttpResponse:
         return redirect("case-report", case.pk)
     if "decide" not in may(reader(request), case) and not _comes_too_late(request, case):
         raise PermissionDenied("Only the pathologist who claimed the case may sign it.")
-    form = SignForm(request.POST or None)
+    cells = queries.gallery(case)
+    form = SignForm(request.POST or None, [(cell.image.pk, cell.image.name) for cell in cells])
     if request.method == "POST" and form.is_valid():
         try:
             proof = reauthenticate(request, form.cleaned_data["password"])
-            workflow.sign(case, reader(request), form.read(), proof)
+            pictures = form.cleaned_data["pictures"]
+            workflow.sign(case, reader(request), form.read(), proof, pictures)
         except WrongPassword as error:
             form.add_error("password", str(error))
         except (bethesda.InvalidRead, PermissionDenied, *REFUSALS) as error:
@@ -113,9 +115,10 @@ def case_sign(request: HttpRequest, case_id: UUID) -> HttpResponse:
         else:
             messages.success(request, f"{case} is signed.")
             return redirect("case-report", case.pk)
-    cells = queries.gallery(case)
     context = frame(request, case) | {
         "form": form,
+        "pictured": _pictured(form, cells),
+        "most_pictures": signature.MOST_PICTURES,
         "counts": reading.by_class(cells),
         "tally": reading.tally(cells),
         "abstained": reading.abstained(cells),
@@ -134,18 +137,9 @@ def _comes_too_late(request: HttpRequest, case: Case) -> bool:
     return request.method == "POST" and has_held
 
 
-@require_safe
-@login_required
-def case_report(request: HttpRequest, case_id: UUID) -> HttpResponse:
-    """The signed report, read from the text that was signed, and whether it still matches."""
-    case = find_case(request, case_id)
-    report = case.reports.order_by("-version").first()
-    if report is None:
-        raise Http404
-    context = frame(request, case) | {
-        "here": "report",
-        "report": report,
-        "matches": signature.matches(report),
-        "signed": signed_content(report, case),
-    }
-    return render(request, "cases/report.html", context)
+def _pictured(form: SignForm, cells: Sequence[queries.Cell]) -> set[UUID]:
+    """The images that the report would show: what was chosen, else the abnormal ones."""
+    if form.is_bound and "pictures" in form.cleaned_data:
+        return set(form.cleaned_data["pictures"])
+    abnormal = [c for c in cells if c.finding and c.finding.cell_class in ABNORMAL_CLASSES]
+    return {cell.image.pk for cell in abnormal[: signature.MOST_PICTURES]}

@@ -30,6 +30,7 @@ from cases.workflow.preparation import (
     suggest_accession_number,
     sweep,
 )
+from cases.workflow.reports import Correction, StaleReport, addend, amend, correct
 from cases.workflow.review import Decision, StaleFinding, claim, decide, display, release, sign
 from cases.workflow.transition import InvalidTransition, Refused
 
@@ -38,15 +39,20 @@ __all__ = [
     "Accession",
     "AlreadyInCase",
     "Answer",
+    "Correction",
     "Decision",
     "InvalidTransition",
     "Refused",
     "StaleFinding",
+    "StaleReport",
     "accession",
     "add_image",
+    "addend",
     "advance",
+    "amend",
     "begin",
     "claim",
+    "correct",
     "decide",
     "display",
     "expire",

@@ -2,11 +2,9 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID
 
 from django.db.transaction import atomic
-from django.utils import timezone
 
 from accounts.authentication import Reauthentication
 from accounts.models import User
@@ -18,22 +16,22 @@ from cases.models import (
     Display,
     Finding,
     Prediction,
-    Report,
     Review,
 )
 from cases.workflow.holding import let_go, require_holder
+from cases.workflow.reports import issue
 from cases.workflow.transition import (
     InvalidTransition,
     Refused,
     keep,
     locked,
     require,
+    require_fresh,
     transition,
 )
 from inference.labels import CellClass
 
 LONGEST_EXCLUSION = 200  # characters, as the column has
-REAUTHENTICATION_LIFETIME = timedelta(minutes=2)
 Status = Case.Status
 
 
@@ -171,17 +169,24 @@ def _finding(
     )
 
 
-def sign(case: Case, user: User, read: bethesda.Read, proof: Reauthentication) -> Case:
+def sign(
+    case: Case,
+    user: User,
+    read: bethesda.Read,
+    proof: Reauthentication,
+    pictures: Collection[UUID] | None = None,
+) -> Case:
     """Sign a case out: adequacy, interpretation and a report bound to the signature.
 
-    Rules R3, R4, R15, R16 and R19. ``proof`` says that the person has just given their password.
+    Rules R3, R4, R15, R16 and R19. ``proof`` says that the person has just given their password;
+    ``pictures`` are the images that the report shows, the abnormal ones unless others are chosen.
     Raises `Refused` with a sentence for each rule that the read breaks.
     """
     with transition(case, user, "sign", Status.REVIEWING, Status.SIGNED) as (case, detail):
         require_holder(case, user)
         require(permissions.can_sign(user, case), "Only its reviewer may sign the case.")
         now = clock.now()
-        require(_is_fresh(proof, user), "Signing asks for your password.")
+        require_fresh(proof, user)
         review = Review.objects.get(case=case, ended_at=None)
         findings = list(
             queries.compared_findings(case)
@@ -198,23 +203,19 @@ def sign(case: Case, user: User, read: bethesda.Read, proof: Reauthentication) -
         abnormal = sum(finding.cell_class in ABNORMAL_CLASSES for finding in findings)
         if problems := bethesda.problems(read, abnormal):
             raise Refused(" ".join(problems))
+        _refuse_pictures(case, pictures or ())
         case.signed_at = review.ended_at = now
         review.read = read.to_json()
         review.save()
-        text = signature.canonical(
-            signature.content(case, read, findings, signature.Signature(user, now))
-        )
-        report = Report.objects.create(
-            case=case,
-            content=text,
-            digest=signature.digest(text),
-            signed_by=user,
-            signed_at=now,
-        )
+        signed = signature.Signature(user, now)
+        report = issue(case, signature.content(case, read, findings, signed, pictures), signed)
         detail["digest"] = report.digest
         detail["read"] = review.read
     return case
 
 
-def _is_fresh(proof: Reauthentication, user: User) -> bool:
-    return proof.user_id == user.pk and timezone.now() - proof.at < REAUTHENTICATION_LIFETIME
+def _refuse_pictures(case: Case, pictures: Collection[UUID]) -> None:
+    if len(set(pictures)) > signature.MOST_PICTURES:
+        raise Refused(f"A report shows at most {signature.MOST_PICTURES} pictures: choose fewer.")
+    if case.images.filter(pk__in=pictures).count() != len(set(pictures)):
+        raise Refused("One of the pictures for the report is not in the case.")

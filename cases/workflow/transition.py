@@ -8,10 +8,14 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db.transaction import atomic
+from django.utils import timezone
 
+from accounts.authentication import Reauthentication
 from accounts.models import User
 from cases import audit, clock
 from cases.models import Case
+
+REAUTHENTICATION_LIFETIME = timedelta(minutes=2)
 
 
 class InvalidTransition(Exception):
@@ -25,6 +29,12 @@ class Refused(Exception):
 def require(answer: bool, message: str = "Your role does not allow this.") -> None:
     if not answer:
         raise PermissionDenied(message)
+
+
+def require_fresh(proof: Reauthentication, user: User) -> None:
+    """Refuse a signature without the signer's own credentials, given just now (R15)."""
+    is_fresh = timezone.now() - proof.at < REAUTHENTICATION_LIFETIME
+    require(proof.user_id == user.pk and is_fresh, "Signing asks for your password.")
 
 
 def locked(case: Case, action: str, *sources: str) -> Case:
