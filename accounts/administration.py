@@ -91,6 +91,7 @@ def user_detail(request: Request, pk: int) -> HttpResponse:
         "failures": lockout.failures_of(subject.email),
         "role_form": RoleForm(initial={"role": subject.role}),
         "may_change_role": permissions.can_change_role(request.user, subject),
+        "may_change_seniority": permissions.can_change_seniority(request.user, subject),
         "may_reset": permissions.can_issue_reset_link(request.user, subject),
         "events": events.told(events.recent(request.user.laboratory, subject)[:RECENT_EVENTS]),
     }
@@ -110,6 +111,18 @@ def user_role(request: Request, pk: int) -> HttpResponse:
         pk,
         lambda subject: people.change_role(subject, request.user, role),
         "{name} has the role {role} from now on.",
+    )
+
+
+@administrator_required
+@require_POST
+def user_senior(request: Request, pk: int) -> HttpResponse:
+    is_senior = request.POST.get("senior") == "yes"
+    return _changed(
+        request,
+        pk,
+        lambda subject: people.change_seniority(subject, request.user, is_senior=is_senior),
+        "{name} may rescreen from now on." if is_senior else "{name} rescreens no more.",
     )
 
 

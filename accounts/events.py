@@ -28,6 +28,8 @@ class Action(StrEnum):
     TOKEN_MADE = "token-made"  # noqa: S105 -- an action
     TOKEN_REVOKED = "token-revoked"  # noqa: S105 -- an action
     SETTINGS_CHANGED = "settings-changed"
+    READING_CHANGED = "reading-changed"
+    SENIORITY_CHANGED = "seniority-changed"
 
 
 SENTENCES = {
@@ -45,14 +47,25 @@ SENTENCES = {
     Action.TOKEN_MADE: "{subject} made the API token “{token}”",
     Action.TOKEN_REVOKED: "{actor} revoked the API token “{token}” of {subject}",
     Action.SETTINGS_CHANGED: "{actor} changed the settings of the laboratory: {changes}",
+    Action.READING_CHANGED: "{actor} changed how the laboratory reads: {changes}",
+    Action.SENIORITY_CHANGED: "{actor} changed whether {subject} is a senior: {changes}",
 }
 FIELDS = {
     "role": "",  # the sentence says it
     "name": "name ",
     "time_zone": "time zone ",
+    "letterhead": "letterhead ",
     "idle_minutes": "minutes until log-off ",
     "routine_turnaround_hours": "routine turnaround in hours ",
     "urgent_turnaround_hours": "urgent turnaround in hours ",
+    "is_senior": "",  # the sentence says it
+    "primary_screening": "primary screening ",
+    "reading_order": "reading order ",
+    "cytotechnologists_sign": "cytotechnologists sign plain NILM ",
+    "unsatisfactory_to_pathologist": "unsatisfactory specimens to a pathologist ",
+    "endometrial_to_pathologist": "endometrial cells at 45 or older to a pathologist ",
+    "rescreen_percent": "percent rescreened ",
+    "higher_risk": "higher-risk patients ",
 }
 
 
@@ -102,4 +115,8 @@ def sentence(event: AccountEvent) -> str:
 
 
 def _value(field: str, value: Any) -> str:  # noqa: ANN401 -- what JSON holds
-    return Role(value).label.lower() if field == "role" else str(value)
+    if field == "role":
+        return Role(value).label.lower()
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value)

@@ -76,6 +76,7 @@ class LaboratoryForm(forms.ModelForm):  # type: ignore[type-arg] # not at run ti
         fields = [
             "name",
             "time_zone",
+            "letterhead",
             "idle_minutes",
             "routine_turnaround_hours",
             "urgent_turnaround_hours",
@@ -87,7 +88,10 @@ class LaboratoryForm(forms.ModelForm):  # type: ignore[type-arg] # not at run ti
             "urgent_turnaround_hours": "Turnaround of urgent cases",
         }
         help_texts = {"time_zone": "A name of the IANA database, for example Europe/Berlin."}
-        widgets = {"time_zone": forms.TextInput(attrs={"list": "time-zones"})}
+        widgets = {
+            "time_zone": forms.TextInput(attrs={"list": "time-zones"}),
+            "letterhead": forms.Textarea(attrs={"rows": 3}),
+        }
 
     def clean_time_zone(self) -> str:
         """Accept any spelling: europe/berlin is Europe/Berlin."""

@@ -18,6 +18,7 @@ class LaboratorySettings:
     idle_minutes: int
     routine_turnaround_hours: int
     urgent_turnaround_hours: int
+    letterhead: str = ""
 
 
 def change_settings(laboratory: Laboratory, actor: User, wanted: LaboratorySettings) -> Laboratory:

@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo, available_timezones
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Now
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
@@ -39,6 +39,11 @@ class Laboratory(models.Model):
 
     name = models.CharField(max_length=200, unique=True)
     time_zone = models.CharField(max_length=64, default="UTC")
+    letterhead = models.TextField(
+        blank=True,
+        validators=[MaxLengthValidator(400)],
+        help_text="Stands under the name on reports: address, telephone, director.",
+    )
     idle_minutes = models.PositiveSmallIntegerField(
         default=15,
         validators=[MinValueValidator(1), MaxValueValidator(480)],
@@ -130,6 +135,11 @@ class User(AbstractBaseUser):
     role = models.CharField(max_length=20, choices=Role.choices)
     laboratory = models.ForeignKey(Laboratory, on_delete=models.PROTECT, related_name="users")
     is_active = models.BooleanField("active", default=True)
+    is_senior = models.BooleanField(
+        "senior",
+        default=False,
+        help_text="A senior cytotechnologist may read a case again that a colleague has read (R6).",
+    )
     sessions_ended_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -239,8 +249,51 @@ class ApiToken(models.Model):
         return self.name
 
 
-class AccountEvent(models.Model):
-    """What happened to an account: append-only, kept so by a trigger in the database (R18)."""
+class ChainHead(models.Model):
+    """Where a laboratory's chain of events ends: how many there are, and the digest of the last.
+
+    Its row is the lock by which events that happen at once follow each other. There are two chains,
+    so that somebody who hammers at the log-in page never keeps a reader's event waiting.
+    """
+
+    class Chain(models.TextChoices):
+        CASES = "cases"
+        ACCOUNTS = "accounts"
+
+    laboratory = models.ForeignKey(Laboratory, on_delete=models.PROTECT, related_name="chains")
+    chain = models.CharField(max_length=10, choices=Chain.choices)
+    length = models.BigIntegerField(default=0)
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["laboratory", "chain"]
+        constraints = [
+            models.UniqueConstraint("laboratory", "chain", name="chain_has_one_head"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.chain} of {self.laboratory}"
+
+
+class ChainedEvent(models.Model):
+    """An event that carries the digest of the one before it; the database fills the chain in.
+
+    Whatever is written here for the four columns is replaced by a trigger, see `accounts.chain`.
+    """
+
+    sequence = models.BigIntegerField(db_default=0, editable=False)
+    previous = models.CharField(max_length=64, db_default="", editable=False)
+    digest = models.CharField(max_length=64, db_default="", editable=False)
+    recorded_at = models.DateTimeField(
+        db_default=Now(), editable=False, help_text="By the clock of the database server."
+    )
+
+    class Meta:
+        abstract = True
+
+
+class AccountEvent(ChainedEvent):
+    """What happened to an account: append-only and chained, by triggers in the database (R18)."""
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     laboratory = models.ForeignKey(Laboratory, on_delete=models.PROTECT, related_name="+")
@@ -255,6 +308,11 @@ class AccountEvent(models.Model):
         indexes = [
             # The page of events: those of one laboratory, newest first.
             models.Index(fields=["laboratory", "-at"], name="account_event_by_laboratory"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                "laboratory", "sequence", name="account_event_has_its_place_in_the_chain"
+            ),
         ]
 
     def __str__(self) -> str:

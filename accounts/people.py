@@ -156,6 +156,24 @@ def change_role(subject: User, actor: User, role: str) -> User:
     return subject
 
 
+def change_seniority(subject: User, actor: User, *, is_senior: bool) -> User:
+    """Say whether a cytotechnologist may rescreen; it holds from their next click on."""
+    with _acting(actor) as actor:
+        subject = _fresh(subject)
+        _require(permissions.can_change_seniority(actor, subject))
+        if subject.is_senior != is_senior:
+            subject.is_senior = is_senior
+            subject.save(update_fields=["is_senior"])
+            events.record(
+                Action.SENIORITY_CHANGED,
+                subject.laboratory,
+                actor,
+                subject,
+                changes={"is_senior": (not is_senior, is_senior)},
+            )
+    return subject
+
+
 def deactivate(subject: User, actor: User) -> User:
     """Shut a person out at once: sessions end and API tokens are revoked, for good."""
     with _acting(actor) as actor:

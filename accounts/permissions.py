@@ -11,6 +11,10 @@ def is_pathologist(user: User) -> bool:
     return user.is_active and user.role == Role.PATHOLOGIST
 
 
+def is_senior_cytotechnologist(user: User) -> bool:
+    return is_cytotechnologist(user) and user.is_senior
+
+
 def is_administrator(user: User) -> bool:
     return user.is_active and user.role == Role.ADMINISTRATOR
 
@@ -36,6 +40,11 @@ def can_manage(user: User, subject: User) -> bool:
 def can_change_role(user: User, subject: User) -> bool:
     """Nobody gives themselves another role: that takes a second administrator."""
     return can_manage(user, subject) and subject.pk != user.pk
+
+
+def can_change_seniority(user: User, subject: User) -> bool:
+    """Only a cytotechnologist can be a senior one."""
+    return can_manage(user, subject) and subject.role == Role.CYTOTECHNOLOGIST
 
 
 def can_issue_reset_link(user: User, subject: User) -> bool:

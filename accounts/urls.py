@@ -40,6 +40,7 @@ urlpatterns = [
     ),
     path("laboratory/people/<int:pk>/", administration.user_detail, name="user-detail"),
     path("laboratory/people/<int:pk>/role/", administration.user_role, name="user-role"),
+    path("laboratory/people/<int:pk>/senior/", administration.user_senior, name="user-senior"),
     path(
         "laboratory/people/<int:pk>/deactivate/",
         administration.user_deactivate,

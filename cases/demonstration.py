@@ -238,7 +238,7 @@ class _Seeding:
         for reader, story in zip(readers, (BORDERLINE, ATROPHY), strict=True):
             with clock.at(now - timedelta(days=2)):
                 case = self._classified(cytotechnologist, story)
-            with clock.at(now - timedelta(hours=1)):
+            with clock.at(now - timedelta(minutes=10)):
                 workflow.claim(case, reader)
                 self._decide(case, reader, at_most=3)
         with clock.at(now - timedelta(hours=3)):
@@ -278,9 +278,11 @@ class _Seeding:
 
     def _decide(self, case: Case, reader: User, at_most: int | None = None) -> None:
         """The reader finds what was drawn or labelled, whatever the model said."""
+        images = case.images.all()[:at_most]
+        workflow.display(case, reader, [image.pk for image in images])
         decisions = [
             workflow.Decision(image_id=image.pk, cell_class=self._classes[image.pk])
-            for image in case.images.all()[:at_most]
+            for image in images
         ]
         workflow.decide(case, reader, decisions)
 

@@ -1,15 +1,19 @@
-"""What people type: an accession, and a read with the password that signs it."""
+"""What people type: an accession, a read, a change of a report, and the password that signs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.boundfield import BoundField, BoundWidget
 
 from cases import bethesda
-from cases.models import Case
-from cases.workflow import Accession
+from cases.models import Case, ReadingSettings
+from cases.signature import Change
+from cases.workflow import Accession, Correction
+from cases.workflow.reports import LONGEST_NOTIFIED, LONGEST_REASON, LONGEST_TEXT
 
 
 def _date(help_text: str = "") -> forms.DateField:
@@ -77,7 +81,7 @@ def _grouped(field: BoundField, group: Callable[[str], str]) -> dict[str, list[B
     return grouped
 
 
-class SignForm(forms.Form):
+class ReadForm(forms.Form):
     """Adequacy comes before interpretation (R3); whether they fit is for `bethesda.problems`."""
 
     adequacy = forms.ChoiceField(
@@ -96,11 +100,6 @@ class SignForm(forms.Form):
     comment = forms.CharField(
         max_length=4000, required=False, widget=forms.Textarea(attrs={"rows": 3})
     )
-    password = forms.CharField(
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-        label="Your password",
-    )
 
     def reason_groups(self) -> dict[str, list[BoundWidget]]:
         """The reasons under the kind of unsatisfactory specimen that each belongs to."""
@@ -116,5 +115,105 @@ class SignForm(forms.Form):
 
     def read(self) -> bethesda.Read:
         """What was chosen, as a read in codes."""
-        sent = {name: value for name, value in self.cleaned_data.items() if name != "password"}
-        return bethesda.Read.from_json(sent)
+        names = [field.name for field in fields(bethesda.Read)]
+        return bethesda.Read.from_json({name: self.cleaned_data[name] for name in names})
+
+
+def _password() -> forms.CharField:
+    return forms.CharField(
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+        label="Your password",
+    )
+
+
+class SignForm(ReadForm):
+    """A read, the pictures that the report shows, and the password that signs it."""
+
+    pictures = forms.TypedMultipleChoiceField(coerce=UUID, required=False)
+    password = _password()
+
+    def __init__(self, data: Any, pictures: Iterable[tuple[UUID, str]]) -> None:  # noqa: ANN401 -- as in the base class
+        super().__init__(data)
+        self.fields["pictures"].choices = list(pictures)  # type: ignore[attr-defined]
+
+
+class ChangeForm(forms.Form):
+    """Why a released report is changed, who was told, and the password that signs the change."""
+
+    supersedes = forms.IntegerField(widget=forms.HiddenInput)
+    reason = forms.CharField(
+        max_length=LONGEST_REASON,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Stands in the new version. The report is pseudonymous: name no patient in it.",
+    )
+    affects_care = forms.TypedChoiceField(
+        choices=[("yes", "Yes"), ("no", "No")],
+        coerce=lambda chosen: chosen == "yes",
+        widget=forms.RadioSelect,
+        label="Does this affect care of the patient?",
+    )
+    notified = forms.CharField(
+        max_length=LONGEST_NOTIFIED,
+        required=False,
+        label="Person notified",
+        help_text="Name and function. Needed where care is affected.",
+    )
+    notified_at = forms.DateTimeField(
+        required=False,
+        label="Notified at",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        help_text="In the time of the laboratory.",
+    )
+    password = _password()
+
+    def change(self) -> Change:
+        names = [field.name for field in fields(Change)]
+        return Change(**{name: self.cleaned_data[name] for name in names})
+
+
+class AddendForm(ChangeForm):
+    text = forms.CharField(
+        max_length=LONGEST_TEXT, label="Addendum", widget=forms.Textarea(attrs={"rows": 5})
+    )
+
+
+class AmendForm(ReadForm, ChangeForm):
+    """The result as it should have been; it begins with what the report says."""
+
+
+class CorrectForm(ChangeForm):
+    """What can be typed wrong at accession and in the comment."""
+
+    record_number = forms.CharField(label="Patient id", max_length=40)
+    specimen_type = forms.ChoiceField(choices=bethesda.SpecimenType.choices)
+    collected_on = _date()
+    comment = forms.CharField(
+        max_length=4000, required=False, widget=forms.Textarea(attrs={"rows": 3})
+    )
+
+    def correction(self) -> Correction:
+        names = [field.name for field in fields(Correction)]
+        return Correction(**{name: self.cleaned_data[name] for name in names})
+
+
+class ReadingForm(forms.ModelForm):  # type: ignore[type-arg] # not at run time
+    """How the laboratory reads; the order is the one in which a case meets each setting."""
+
+    class Meta:
+        model = ReadingSettings
+        fields = [
+            "primary_screening",
+            "reading_order",
+            "cytotechnologists_sign",
+            "unsatisfactory_to_pathologist",
+            "endometrial_to_pathologist",
+            "rescreen_percent",
+            "higher_risk",
+        ]
+        labels = {"rescreen_percent": "Rescreens, in percent"}
+        widgets = {"reading_order": forms.RadioSelect, "higher_risk": forms.RadioSelect}
+
+    def wanted(self) -> dict[str, Any]:
+        """What was chosen, by the name of the setting."""
+        return {name: self.cleaned_data[name] for name in self.Meta.fields}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
 from uuid import uuid4
 
 from django.contrib.postgres.fields import ArrayField
-from django.core.validators import MaxLengthValidator
+from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Length, Upper
+from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.fields.json import KeyTransform
+from django.db.models.functions import Cast, Length, Upper
 from django.db.models.lookups import Exact, In
 
-from accounts.models import Laboratory, User
+from accounts.models import ChainedEvent, Laboratory, User
 from cases import activation, clock
 from cases.bethesda import SpecimenType
 from cases.encryption import EncryptedDateField, EncryptedTextField
@@ -20,6 +22,67 @@ from inference.models import ModelVersion
 
 CELL_CLASSES = [(cell_class.value, cell_class.value) for cell_class in CellClass]
 ABNORMAL_CLASSES = [cell_class.value for cell_class in CellClass if cell_class.is_abnormal]
+
+
+class ReadingSettings(models.Model):
+    """How a laboratory reads its cases; one that has changed nothing yet goes by the defaults."""
+
+    class ReadingOrder(models.TextChoices):
+        ASSISTED = "assisted", "Assisted: what the model says is visible from the start"
+        BLIND_FIRST = "blind-first", "Blind first: visible once the reader has committed their read"
+
+    class HigherRisk(models.TextChoices):
+        FLAGGED = "flagged", "Patients flagged at accession"
+        HISTORY = "history", "Also patients with an earlier abnormal result here"
+
+    laboratory = models.OneToOneField(Laboratory, on_delete=models.PROTECT, related_name="reading")
+    primary_screening = models.BooleanField(
+        default=False, help_text="A cytotechnologist reads every case before a pathologist may."
+    )
+    reading_order = models.CharField(
+        max_length=12, choices=ReadingOrder.choices, default=ReadingOrder.ASSISTED
+    )
+    cytotechnologists_sign = models.BooleanField(
+        "cytotechnologists sign plain NILM",
+        default=False,
+        help_text="Where a pathologist need not see it, and no rescreen holds it (R2).",
+    )
+    unsatisfactory_to_pathologist = models.BooleanField(
+        "unsatisfactory specimens go to a pathologist", default=True
+    )
+    endometrial_to_pathologist = models.BooleanField(
+        "endometrial cells at 45 or older go to a pathologist", default=True
+    )
+    rescreen_percent = models.PositiveSmallIntegerField(
+        default=10,
+        validators=[MinValueValidator(10), MaxValueValidator(100)],
+        help_text="Percent of the negative cases that are read twice before release; never under "
+        "10. Those of higher-risk patients are read twice in any case (R5).",
+    )
+    higher_risk = models.CharField(
+        "higher-risk patients", max_length=8, choices=HigherRisk.choices, default=HigherRisk.FLAGGED
+    )
+
+    class Meta:
+        verbose_name_plural = "reading settings"
+        constraints = [
+            models.CheckConstraint(
+                name="reading_rescreens_at_least_ten_percent",
+                condition=Q(rescreen_percent__gte=10, rescreen_percent__lte=100),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Reading in {self.laboratory}"
+
+    @classmethod
+    def of(cls, laboratory: Laboratory) -> ReadingSettings:
+        """Those of this laboratory, or the defaults where it has changed nothing yet."""
+        return cls.objects.filter(laboratory=laboratory).first() or cls(laboratory=laboratory)
+
+    @property
+    def is_blind_first(self) -> bool:
+        return self.reading_order == self.ReadingOrder.BLIND_FIRST
 
 
 class Patient(models.Model):
@@ -65,6 +128,10 @@ class Case(models.Model):
         ROUTINE = "routine"
         URGENT = "urgent"
 
+    # Where a person holds the case, and where it waits again once they hold it no more.
+    BACK_TO: ClassVar[dict[str, str]] = {Status.REVIEWING: Status.AWAITING_REVIEW}
+    HELD = tuple(BACK_TO)
+
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     laboratory = models.ForeignKey(Laboratory, on_delete=models.PROTECT, related_name="cases")
     accession_number = models.CharField(max_length=40)
@@ -80,6 +147,10 @@ class Case(models.Model):
     submitted_at = models.DateTimeField(null=True, blank=True)
     reviewer = models.ForeignKey(
         User, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    held_since = models.DateTimeField(null=True, blank=True)
+    held_until = models.DateTimeField(
+        null=True, blank=True, help_text="When the holder loses the case, unless they show up."
     )
     signed_at = models.DateTimeField(null=True, blank=True)
 
@@ -99,6 +170,16 @@ class Case(models.Model):
             models.CheckConstraint(
                 name="case_in_review_has_a_reviewer",
                 condition=~Q(status="reviewing") | Q(reviewer__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="case_is_held_for_a_time",
+                condition=Q(
+                    status__in=["reviewing"], held_since__isnull=False, held_until__isnull=False
+                )
+                | (
+                    ~Q(status__in=["reviewing"])
+                    & Q(held_since__isnull=True, held_until__isnull=True)
+                ),
             ),
             models.CheckConstraint(
                 name="case_signed_has_reviewer_and_time",
@@ -125,6 +206,12 @@ class Case(models.Model):
                 name="case_signed_newest",
                 condition=Q(status="signed"),
             ),
+            # what the clock takes back from holders who have gone
+            models.Index(
+                fields=["held_until"],
+                name="case_held_until",
+                condition=Q(held_until__isnull=False),
+            ),
             # the API's list, and the search without a state
             models.Index(F("laboratory"), F("accessioned_at").desc(), name="case_newest"),
         ]
@@ -136,6 +223,15 @@ class Case(models.Model):
     def is_moving(self) -> bool:
         """Whether a worker will change the case without anybody's doing."""
         return self.status in (self.Status.QUEUED, self.Status.CLASSIFYING)
+
+    @property
+    def holder(self) -> User | None:
+        """Who has the case in hand: nobody else may change it."""
+        return self.reviewer if self.status == self.Status.REVIEWING else None
+
+    @property
+    def is_hold_expired(self) -> bool:
+        return self.held_until is not None and self.held_until < clock.now()
 
     @property
     def is_overdue(self) -> bool:
@@ -414,28 +510,81 @@ class Finding(models.Model):
         return self.cell_class == stated
 
 
+class Display(models.Model):
+    """That a cell image was in sight of a reader of its case, and since when.
+
+    A reader signs what they have seen: `sign` refuses while a cell was neither displayed to them
+    nor excluded by them. A colleague's displays count for the colleague alone.
+    """
+
+    image = models.ForeignKey(CellImage, on_delete=models.PROTECT, related_name="displays")
+    reader = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("image", "reader", name="image_is_displayed_to_a_reader_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.image} to {self.reader}"
+
+
+class ReportQuerySet(models.QuerySet["Report"]):
+    def current(self) -> ReportQuerySet:
+        """The newest version of each case: the report that is in force."""
+        newer = Report.objects.filter(case=OuterRef("case"), version__gt=OuterRef("version"))
+        return self.filter(~Exists(newer))
+
+
 class Report(models.Model):
-    """The signed document: canonical text and the digest that the signature is bound to (R16)."""
+    """One version of the signed document, and the digest that its signature is bound to (R16).
+
+    No version is edited: a change after release is the next version (R12).
+    """
+
+    class Kind(models.TextChoices):
+        ORIGINAL = "original", "Report"
+        ADDENDUM = "addendum"
+        AMENDMENT = "amendment"
+        CORRECTION = "correction"
 
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="reports")
     version = models.PositiveSmallIntegerField(default=1)
+    kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.ORIGINAL)
     content = models.TextField(help_text="Canonical JSON; see `cases.signature`.")
     digest = models.CharField(max_length=64, help_text="SHA-256 of the content.")
+    read = models.GeneratedField(
+        expression=KeyTransform("read", Cast("content", models.JSONField())),
+        output_field=models.JSONField(),
+        db_persist=True,
+        help_text="The content's own, for counting: the database takes it from there.",
+    )
     signed_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     signed_at = models.DateTimeField()
+
+    objects = ReportQuerySet.as_manager()
 
     class Meta:
         ordering = ["version"]
         constraints = [
             models.UniqueConstraint("case", "version", name="report_version_is_written_once"),
+            models.CheckConstraint(
+                name="report_after_the_first_changes_one",
+                condition=Q(version=1, kind="original") | Q(version__gt=1) & ~Q(kind="original"),
+            ),
+        ]
+        indexes = [
+            # the page that verifies a report on paper
+            models.Index(fields=["digest"], name="report_by_digest"),
         ]
 
     def __str__(self) -> str:
         return f"{self.case} report {self.version}"
 
 
-class AuditEvent(models.Model):
-    """What happened to a case: append-only, kept so by a trigger in the database (R18)."""
+class AuditEvent(ChainedEvent):
+    """What happened to a case: append-only and chained, by triggers in the database (R18)."""
 
     id = models.BigAutoField(primary_key=True)
     laboratory = models.ForeignKey(Laboratory, on_delete=models.PROTECT, related_name="+")
@@ -449,6 +598,11 @@ class AuditEvent(models.Model):
 
     class Meta:
         ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                "laboratory", "sequence", name="audit_event_has_its_place_in_the_chain"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.action} {self.at:%Y-%m-%d %H:%M}"

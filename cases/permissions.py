@@ -10,6 +10,7 @@ from cases.models import Case
 
 __all__ = [
     "can_accession",
+    "can_change_report",
     "can_claim",
     "can_decide",
     "can_prepare",
@@ -60,6 +61,11 @@ def can_decide(user: User, case: Case) -> bool:
 
 
 can_sign = can_decide
+
+
+def can_change_report(user: User, case: Case) -> bool:
+    """Add to, amend or correct a released report: any pathologist, for its signer may be gone."""
+    return can_see(user, case) and can_review(user)
 
 
 def can_release(user: User, case: Case) -> bool:

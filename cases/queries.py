@@ -7,7 +7,7 @@ from django.db.models.functions import Coalesce
 
 from accounts.models import User
 from cases import activation, clock
-from cases.models import ARRAYS, Case, CellImage, Finding, Prediction, Run
+from cases.models import ARRAYS, Case, CellImage, Display, Finding, Prediction, Run
 from inference.models import ModelVersion
 
 Status = Case.Status
@@ -60,6 +60,32 @@ def compared_findings(case: Case) -> QuerySet[Finding]:
     return standing_findings(case).select_related("prediction").defer(*deferred)
 
 
+def displays(case: Case) -> QuerySet[Display]:
+    """Which cells were in sight of the reader who holds the case, or has signed it."""
+    return Display.objects.filter(image__case=case, reader_id=case.reviewer_id)
+
+
+def undisplayed(case: Case) -> QuerySet[CellImage]:
+    """The cells that their reader has neither seen nor excluded: none may be left at signature."""
+    excluded = standing_findings(case).exclude(exclusion="")
+    return case.images.exclude(pk__in=displays(case).values("image")).exclude(
+        pk__in=excluded.values("image")
+    )
+
+
+def read_progress(case: Case) -> dict[str, int]:
+    """How far the reader is: how many images there are, were displayed, decided and excluded."""
+    counted = standing_findings(case).aggregate(
+        decided=Count("pk", filter=Q(exclusion="")), excluded=Count("pk", filter=~Q(exclusion=""))
+    )
+    return {
+        "images": case.images.count(),
+        "displayed": displays(case).count(),
+        "decided": counted["decided"],
+        "excluded": counted["excluded"],
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One row of the gallery: an image with what the model, and what the reader said of it."""
@@ -68,6 +94,12 @@ class Cell:
     prediction: Prediction | None
     finding: Finding | None
     failure: str
+    displayed: bool = False
+
+    @property
+    def is_unseen(self) -> bool:
+        """Whether its reader has neither seen nor excluded it."""
+        return not self.displayed and not (self.finding and self.finding.exclusion)
 
 
 def gallery(case: Case) -> list[Cell]:
@@ -80,8 +112,15 @@ def gallery(case: Case) -> list[Cell]:
     findings = {finding.image_id: finding for finding in standing_findings(case)}
     last = case.runs.order_by("-queued_at").first()
     failures = {f.image_id: f.reason for f in last.failures.all()} if last else {}
+    displayed = set(displays(case).values_list("image_id", flat=True))
     cells = [
-        Cell(image, predictions.get(image.pk), findings.get(image.pk), failures.get(image.pk, ""))
+        Cell(
+            image,
+            predictions.get(image.pk),
+            findings.get(image.pk),
+            failures.get(image.pk, ""),
+            image.pk in displayed,
+        )
         for image in case.images.all()
     ]
     return sorted(cells, key=_need_of_a_look)

@@ -17,6 +17,7 @@ class Tally:
     images: int
     decided: int
     excluded: int
+    displayed: int
 
     @property
     def undecided(self) -> int:
@@ -32,6 +33,7 @@ def tally(cells: Sequence[Cell]) -> Tally:
         images=len(cells),
         decided=sum(bool(cell.finding and cell.finding.cell_class) for cell in cells),
         excluded=sum(bool(cell.finding and cell.finding.exclusion) for cell in cells),
+        displayed=sum(cell.displayed for cell in cells),
     )
 
 
@@ -67,6 +69,11 @@ def abstained(cells: Sequence[Cell]) -> list[Cell]:
 
 def undecided(cells: Sequence[Cell]) -> list[Cell]:
     return [cell for cell in cells if cell.finding is None]
+
+
+def unseen(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells that their reader has neither seen nor excluded."""
+    return [cell for cell in cells if cell.is_unseen]
 
 
 def next_undecided(cells: Sequence[Cell], place: int) -> Cell | None:

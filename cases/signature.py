@@ -2,22 +2,36 @@
 
 The canonical form is JSON (RFC 8259) in UTF-8 with sorted keys, no white space between tokens and
 no escapes but the necessary ones; times are ISO 8601 in UTC. The digest is the SHA-256 of its
-bytes.
+bytes. docs/workflow.md names every key.
+
+Nothing here reads a signed text back for people: `cases.signed` does.
 """
 
 import json
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
 from accounts.models import User
 from cases.bethesda import Read
-from cases.models import Case, Finding, Report
+from cases.models import ABNORMAL_CLASSES, Case, Finding, Report
 
-MEANING = "I have reviewed the cell images of this case and issue this report."
 Content = dict[str, Any]
+Kind = Report.Kind
 DISCLAIMER = "Research and education only, not for diagnosis."
+MEANING = "I have reviewed the cell images of this case and issue this report."
+MEANINGS = {
+    Kind.ORIGINAL: MEANING,
+    Kind.ADDENDUM: "I add this information to the report and issue it as a new version.",
+    Kind.AMENDMENT: "I have reviewed this case again, change its result and issue this report "
+    "in place of the earlier version.",
+    Kind.CORRECTION: "I mend a clerical error in this report and issue it in place of the "
+    "earlier version.",
+}
+MOST_PICTURES = 12  # of cells in a report, so that it stays one that is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +41,22 @@ class Signature:
     signer: User
     at: datetime
     version: int = 1
+    kind: Kind = Kind.ORIGINAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Why a released report gets a new version, and who was told (R12).
+
+    ``supersedes`` is the version that the person saw. Where care is affected somebody must have
+    been notified: who, and when.
+    """
+
+    supersedes: int
+    reason: str
+    affects_care: bool
+    notified: str = ""
+    notified_at: datetime | None = None
 
 
 def canonical(content: Content) -> str:
@@ -42,31 +72,118 @@ def matches(report: Report) -> bool:
     return digest(report.content) == report.digest
 
 
-def content(case: Case, read: Read, findings: list[Finding], signature: Signature) -> Content:
+def content(
+    case: Case,
+    read: Read,
+    findings: Sequence[Finding],
+    signature: Signature,
+    pictures: Collection[UUID] | None = None,
+) -> Content:
     """Everything a report states; ``findings`` come with image, prediction and model version.
 
-    The patient appears by pseudonym only, so that an erasure of the identity (R21) leaves the
-    signed record whole.
+    ``pictures`` are the images that the report shows, by id: the abnormal ones where the signer
+    chose none. The patient appears by pseudonym only, so that an erasure of the identity (R21)
+    leaves the signed record whole.
     """
     return {
-        "report_version": signature.version,
-        "disclaimer": DISCLAIMER,
-        "laboratory": case.laboratory.name,
+        **_head(case, signature),
         "accession_number": case.accession_number,
         "case": str(case.pk),
+        "received_at": _moment(case.accessioned_at),
+        **specimen(case),
+        "read": read.to_json(),
+        "cells": [_cell(finding) for finding in findings],
+        "cells_read_by": _person(signature.signer),
+        "pictures": _pictures(findings, pictures),
+        "change": None,
+        "earlier": [],
+    }
+
+
+def specimen(case: Case) -> Content:
+    """What a correction can mend about the specimen."""
+    return {
         "patient": case.patient.record_number,
         "specimen_type": case.specimen_type,
         "collected_on": case.collected_on.isoformat() if case.collected_on else None,
-        "read": read.to_json(),
-        "cells": [_cell(finding) for finding in findings],
+    }
+
+
+def next_content(
+    case: Case, report: Report, signature: Signature, change: Change, mended: Content
+) -> Content:
+    """The content of the version after ``report``: what it said, but for what is ``mended``.
+
+    The new version names the one that it takes the place of by its digest, and carries on what
+    each earlier one said of the result.
+    """
+    said: Content = json.loads(report.content)
+    return {
+        **said,
+        **_head(case, signature),
+        "addendum": "",
+        **mended,
+        "change": {
+            "supersedes": report.version,
+            "supersedes_digest": report.digest,
+            "reason": change.reason,
+            "affects_care": change.affects_care,
+            "notified": change.notified or None,
+            "notified_at": change.notified_at and _moment(change.notified_at),
+        },
+        "earlier": [
+            *said["earlier"],
+            {
+                "version": report.version,
+                "kind": said["kind"],
+                "digest": report.digest,
+                "reason": said["change"] and said["change"]["reason"],
+                "addendum": said["addendum"],
+                "read": said["read"],
+                "signature": said["signature"],
+            },
+        ],
+    }
+
+
+def _head(case: Case, signature: Signature) -> Content:
+    laboratory = case.laboratory
+    return {
+        "report_version": signature.version,
+        "kind": signature.kind.value,
+        "disclaimer": DISCLAIMER,
+        "laboratory": laboratory.name,
+        "letterhead": laboratory.letterhead,
+        "time_zone": laboratory.time_zone,
+        "addendum": "",
         "signature": {
-            "name": signature.signer.name,
+            **_person(signature.signer),
             "role": signature.signer.get_role_display(),
-            "user": signature.signer.pk,
-            "meaning": MEANING,
-            "signed_at": signature.at.astimezone(UTC).isoformat(),
+            "meaning": MEANINGS[signature.kind],
+            "signed_at": _moment(signature.at),
         },
     }
+
+
+def _person(user: User) -> Content:
+    return {"name": user.name, "user": user.pk}
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat()
+
+
+def _pictures(findings: Sequence[Finding], chosen: Collection[UUID] | None) -> list[str]:
+    """The digests of the pictures to show, the most abnormal first."""
+    wanted = [
+        finding
+        for finding in findings
+        if (
+            finding.cell_class in ABNORMAL_CLASSES if chosen is None else finding.image_id in chosen
+        )
+    ]
+    wanted.sort(key=lambda f: -(f.prediction.abnormality if f.prediction else 1))
+    return [finding.image.digest for finding in wanted[:MOST_PICTURES]]
 
 
 def _cell(finding: Finding) -> Content:

@@ -1,13 +1,16 @@
 """A signed report as its text says it; only the pictures beside the cells come from elsewhere."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from cases import bethesda
 from cases.models import Case, CellImage, Report
+
+Lines = Sequence[tuple[str, str]]  # headings, each with its text
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +29,89 @@ class SignedCell:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedBy:
+    """A signature as it was printed: name, role, moment in the laboratory's zone, meaning (R16)."""
+
+    name: str
+    role: str
+    at: datetime
+    meaning: str
+
+    @property
+    def in_words(self) -> str:
+        return in_words(self.at)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedChange:
+    """Why the report was changed after its release, and who was told (R12)."""
+
+    supersedes: int
+    supersedes_digest: str
+    reason: str
+    affects_care: bool
+    notified: str
+    notified_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierVersion:
+    """What the report repeats of a version that it takes the place of."""
+
+    version: int
+    kind: Report.Kind
+    digest: str
+    reason: str
+    addendum: str
+    lines: Lines
+    signature: SignedBy
+
+
+@dataclass(frozen=True, slots=True)
 class SignedContent:
     """The text of a report, read."""
 
     text: Mapping[str, Any]
+    kind: Report.Kind
     specimen: str
     collected_on: date | None
-    lines: Sequence[tuple[str, str]]
+    received_at: datetime
+    read: bethesda.Read
+    lines: Lines
+    addenda: Sequence[tuple[int, str]]
     cells: Sequence[SignedCell]
-    signed_at: datetime
+    pictures: Sequence[SignedCell]
+    signature: SignedBy
+    change: SignedChange | None
+    earlier: Sequence[EarlierVersion]
+
+    @property
+    def received_in_words(self) -> str:
+        return in_words(self.received_at)
+
+    @property
+    def notified_in_words(self) -> str:
+        at = self.change and self.change.notified_at
+        return in_words(at) if at else ""
+
+    @property
+    def letterhead(self) -> list[str]:
+        return [line.strip() for line in self.text["letterhead"].splitlines() if line.strip()]
+
+    @property
+    def previous(self) -> EarlierVersion | None:
+        return self.earlier[-1] if self.earlier else None
 
     @property
     def model_versions(self) -> list[tuple[str, str]]:
         """Name and digest of each model version that the reader saw."""
         seen = {(cell.model["version"], cell.model["digest"]) for cell in self.cells if cell.model}
         return sorted(seen)
+
+
+def in_words(at: datetime) -> str:
+    """A moment with its zone, like 3 May 2026, 14:05:09 CEST (UTC+0200)."""
+    return f"{at.day} {at:%B %Y, %H:%M:%S %Z (UTC%z)}"
 
 
 def signed_content(report: Report, case: Case) -> SignedContent | None:
@@ -54,20 +125,75 @@ def signed_content(report: Report, case: Case) -> SignedContent | None:
 
 
 def _read(text: Mapping[str, Any], images: Mapping[str, CellImage]) -> SignedContent:
+    zone = ZoneInfo(text["time_zone"])
+    cells = [
+        SignedCell(
+            images.get(cell["image"]),
+            cell["image"],
+            cell["finding"] or "",
+            cell["exclusion"] or "",
+            cell["model"],
+        )
+        for cell in text["cells"]
+    ]
+    by_digest = {cell.digest: cell for cell in cells}
+    read = bethesda.Read.from_json(text["read"])
     return SignedContent(
         text=text,
+        kind=Report.Kind(text["kind"]),
         specimen=bethesda.SpecimenType(text["specimen_type"]).label,
         collected_on=date.fromisoformat(text["collected_on"]) if text["collected_on"] else None,
-        lines=bethesda.describe(bethesda.Read.from_json(text["read"])),
-        cells=[
-            SignedCell(
-                images.get(cell["image"]),
-                cell["image"],
-                cell["finding"] or "",
-                cell["exclusion"] or "",
-                cell["model"],
-            )
-            for cell in text["cells"]
-        ],
-        signed_at=datetime.fromisoformat(text["signature"]["signed_at"]),
+        received_at=_moment(text["received_at"], zone),
+        read=read,
+        lines=bethesda.describe(read),
+        addenda=list(_addenda(text)),
+        cells=cells,
+        pictures=[by_digest[digest] for digest in text["pictures"]],
+        signature=_signature(text["signature"], zone),
+        change=_change(text["change"], zone) if text["change"] else None,
+        earlier=[_earlier(version, zone) for version in text["earlier"]],
     )
+
+
+def _addenda(text: Mapping[str, Any]) -> Iterable[tuple[int, str]]:
+    """Everything that was added so far, each with the version that added it."""
+    for version in (*text["earlier"], {**text, "version": text["report_version"]}):
+        if version["addendum"]:
+            yield version["version"], version["addendum"]
+
+
+def _earlier(version: Mapping[str, Any], zone: ZoneInfo) -> EarlierVersion:
+    return EarlierVersion(
+        version=version["version"],
+        kind=Report.Kind(version["kind"]),
+        digest=version["digest"],
+        reason=version["reason"] or "",
+        addendum=version["addendum"],
+        lines=bethesda.describe(bethesda.Read.from_json(version["read"])),
+        signature=_signature(version["signature"], zone),
+    )
+
+
+def _change(change: Mapping[str, Any], zone: ZoneInfo) -> SignedChange:
+    at = change["notified_at"]
+    return SignedChange(
+        supersedes=change["supersedes"],
+        supersedes_digest=change["supersedes_digest"],
+        reason=change["reason"],
+        affects_care=change["affects_care"],
+        notified=change["notified"] or "",
+        notified_at=_moment(at, zone) if at else None,
+    )
+
+
+def _signature(signature: Mapping[str, Any], zone: ZoneInfo) -> SignedBy:
+    return SignedBy(
+        name=signature["name"],
+        role=signature["role"],
+        at=_moment(signature["signed_at"], zone),
+        meaning=signature["meaning"],
+    )
+
+
+def _moment(text: str, zone: ZoneInfo) -> datetime:
+    return datetime.fromisoformat(text).astimezone(zone)

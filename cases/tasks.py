@@ -70,8 +70,9 @@ def answer(image: CellImage, said: Prediction) -> workflow.Answer:
 
 @shared_task(name="cases.recover")
 def recover() -> None:
-    """Repair what crashes left, every minute."""
+    """Repair what crashes and people who have gone left, every minute."""
     workflow.recover()
+    workflow.expire_idle()
 
 
 @shared_task(name="cases.sweep")

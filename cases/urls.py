@@ -5,6 +5,7 @@ from django.urls import path
 from cases import views
 
 urlpatterns = [
+    path("laboratory/reading/", views.reading_settings, name="reading-settings"),
     path("cases/", views.worklist, name="worklist"),
     path("cases/new/", views.case_new, name="case-new"),
     path("cases/<uuid:case_id>/", views.case_detail, name="case-detail"),
@@ -18,6 +19,14 @@ urlpatterns = [
     path("cases/<uuid:case_id>/decide/", views.case_decide, name="case-decide"),
     path("cases/<uuid:case_id>/sign/", views.case_sign, name="case-sign"),
     path("cases/<uuid:case_id>/report/", views.case_report, name="case-report"),
+    path(
+        "cases/<uuid:case_id>/report/<int:version>/",
+        views.case_report_version,
+        name="case-report-version",
+    ),
+    path("cases/<uuid:case_id>/report/addend/", views.case_addend, name="case-addend"),
+    path("cases/<uuid:case_id>/report/amend/", views.case_amend, name="case-amend"),
+    path("cases/<uuid:case_id>/report/correct/", views.case_correct, name="case-correct"),
     path("cases/<uuid:case_id>/trail/", views.case_trail, name="case-trail"),
     path("cases/<uuid:case_id>/cells/<uuid:image_id>/", views.cell, name="cell"),
     path(

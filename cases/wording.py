@@ -53,6 +53,13 @@ def due(case: Case) -> str:
     return f"Overdue by {duration(-left)}" if left < timedelta() else f"Due in {duration(left)}"
 
 
+def since(moment: datetime) -> str:
+    """Like "14:05", with the day where that is another one than today."""
+    then, today = timezone.localtime(moment), timezone.localtime(clock.now())
+    day = "" if then.date() == today.date() else f"{then.day} {then:%b} "
+    return f"{day}{then:%H:%M}"
+
+
 def held(case: Case) -> str:
     """In whose hands the case is."""
     states = Case.Status
@@ -194,6 +201,10 @@ def _release(detail: Detail, _: Names) -> str:
     return "Released the case; the findings are kept."
 
 
+def _expire(*_: object) -> str:
+    return "Took the case back from a holder who was idle too long; the findings are kept."
+
+
 def _decide(detail: Detail, names: Names) -> str:
     decisions = detail.get("decisions", [])
     if len(decisions) != 1:
@@ -218,11 +229,49 @@ def _decided(decisions: Sequence[Sequence[str]]) -> str:
     return f"Made {count(len(decisions), 'decision')} on cells{f': {each}' if each else ''}."
 
 
+def _display(detail: Detail, _: Names) -> str:
+    return _displayed(detail.get("images", []))
+
+
+def _displayed(images: Sequence[str]) -> str:
+    return f"Looked at {count(len(images), 'cell')} for the first time."
+
+
 def _sign(detail: Detail, _: Names) -> str:
     codes = detail.get("read", {}).get("interpretations", [])
     terms = [bethesda.INTERPRETATIONS[code] for code in codes if code in bethesda.INTERPRETATIONS]
     what = f": {'; '.join(term.label for term in terms)}" if terms else ""
     return f"Signed the case{what}. Report digest {_short(detail)}."
+
+
+def _addend(detail: Detail, _: Names) -> str:
+    return f"Added an addendum to the report{_version(detail)}"
+
+
+def _amend(detail: Detail, _: Names) -> str:
+    before, after = detail.get("changes", {}).get("read", ({}, {}))
+    return f"Amended the report: from {_result(before)} to {_result(after)}{_version(detail)}"
+
+
+def _correct(detail: Detail, _: Names) -> str:
+    changes = [
+        "the comment was changed" if name == "read" else _change(name, change)
+        for name, change in detail.get("changes", {}).items()
+    ]
+    return f"Corrected the report: {'; '.join(changes)}{_version(detail)}"
+
+
+def _result(read: Detail) -> str:
+    """The codes of a result as the report has them, or why there is none."""
+    return ", ".join(read.get("interpretations", [])) or str(read.get("adequacy", "no result"))
+
+
+def _version(detail: Detail) -> str:
+    notified = f" Notified: {detail['notified']}." if detail.get("notified") else ""
+    return (
+        f". Reason: {str(detail.get('reason', '')).rstrip('.')}.{notified} "
+        f"Version {detail.get('version', '')}, digest {_short(detail)}."
+    )
 
 
 _SENTENCES: dict[str, Callable[[Detail, Names], str]] = {
@@ -239,11 +288,17 @@ _SENTENCES: dict[str, Callable[[Detail, Names], str]] = {
     "retry": lambda *_: "Sent the case to the workers again; earlier answers are kept.",
     "claim": lambda *_: "Claimed the case for review.",
     "release": _release,
+    "expire": _expire,
     "decide": _decide,
+    "display": _display,
     "sign": _sign,
+    "addend": _addend,
+    "amend": _amend,
+    "correct": _correct,
 }
 _IN_A_ROW: dict[str, Callable[[Sequence[AuditEvent]], str]] = {
     "add_image": lambda row: f"Added {count(len(row), 'cell image')}.",
     "remove_image": lambda row: f"Removed {count(len(row), 'cell image')}.",
     "decide": lambda row: _decided([one for event in row for one in event.detail["decisions"]]),
+    "display": lambda row: _displayed([one for event in row for one in event.detail["images"]]),
 }

@@ -101,6 +101,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "celerybeat-schedule")
 RECOVER_EVERY = env.number("RECOVER_EVERY", 60)  # seconds
 STALLED_AFTER = env.number("STALLED_AFTER", 120)  # seconds without a heartbeat
+CLAIM_EXPIRES_AFTER = env.number("CLAIM_EXPIRES_AFTER", 30 * 60)  # seconds of an idle holder
 
 # ── Who may act ──────────────────────────────────────────────────────────────────────────────────
 

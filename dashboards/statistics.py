@@ -17,18 +17,21 @@ from django.db.models import (
     Expression,
     ExpressionWrapper,
     F,
+    OuterRef,
     Q,
     QuerySet,
+    Subquery,
     Value,
     When,
 )
 from django.db.models import Case as Choice
+from django.db.models.fields.json import KT
 from django.db.models.functions import TruncWeek
 
 from accounts.models import Laboratory, User
 from cases import clock
 from cases.bethesda import INTERPRETATIONS, Adequacy
-from cases.models import Case, CaseQuerySet, CellImage, Finding, Prediction, Review, Run
+from cases.models import Case, CaseQuerySet, CellImage, Finding, Prediction, Report, Run
 from dashboards.period import Period, beginning
 from inference.labels import CellClass
 
@@ -466,12 +469,15 @@ _RESULTS: dict[str, str] = (
 def interpretations(scope: Scope) -> list[InterpretationCount]:
     """The results of the cases signed in the period, in the order of the Bethesda System.
 
-    A case counts once, under its leading interpretation; without one, under its adequacy.
+    A case counts once, under the leading interpretation of the report that is in force; without
+    one, under its adequacy.
     """
+    newest = Report.objects.filter(case=OuterRef("pk")).order_by("-version")
     reads = (
-        Review.objects.filter(case__in=scope.signed, reader=F("case__reviewer"))
+        scope.signed.annotate(said=Subquery(newest.values("read")[:1]))
+        .annotate(leading=KT("said__interpretations__0"), adequacy=KT("said__adequacy"))
         .order_by()
-        .values_list("read__interpretations__0", "read__adequacy")
+        .values_list("leading", "adequacy")
         .annotate(count=Count("pk"))
     )
     counts: dict[str, int] = {}

@@ -98,7 +98,7 @@ def empty_append_only_tables_between_tests():
     flush = DatabaseOperations.execute_sql_flush
 
     def flush_without_triggers(operations, sql_list):
-        tables = ["accounts_accountevent", "cases_auditevent", "cases_report"]
+        tables = ["accounts_accountevent", "accounts_chainhead", "cases_auditevent", "cases_report"]
         switched = {
             state: [f"ALTER TABLE {table} {state} TRIGGER USER" for table in tables]
             for state in ("DISABLE", "ENABLE")

@@ -8,8 +8,9 @@ from itertools import count
 import numpy as np
 from PIL import Image, ImageDraw
 
-from cases import activation, clock, intake, storage
-from cases.models import Case, CellImage, Finding, Patient, Prediction, Review, Run
+from cases import activation, bethesda, clock, intake, signature, storage
+from cases.models import Case, CellImage, Display, Finding, Patient, Prediction, Report, Review, Run
+from cases.workflow.reports import issue
 from inference import registry
 from inference.labels import CellClass
 from inference.models import ModelVersion
@@ -70,8 +71,11 @@ def case(
     )
     if status in (Status.REVIEWING, Status.SIGNED) and reviewer is None:
         reviewer = pathologist(laboratory=by.laboratory)
+    is_held = status in Case.HELD
     values = {
         "laboratory": by.laboratory,
+        "held_since": now if is_held else None,
+        "held_until": now + timedelta(minutes=30) if is_held else None,
         "accession_number": f"T-{number:05d}",
         "patient": patient,
         "specimen_type": "LBC",
@@ -171,11 +175,18 @@ def abstain(case: Case, image: CellImage, **fields) -> Prediction:
     return image.predictions.get(run__case=case)
 
 
+def display(case: Case, *images: CellImage) -> None:
+    """These images were in sight of the case's reviewer."""
+    for image in images:
+        Display.objects.get_or_create(image=image, reader=case.reviewer)
+
+
 def finding(
     case: Case, image: CellImage, cell_class: str = CellClass.PARABASAL, **fields
 ) -> Finding:
-    """The reviewer's finding for an image of a case in review."""
+    """The reviewer's finding for an image of a case in review, which they have seen."""
     review = Review.objects.get(case=case, reader=case.reviewer)
+    display(case, image)
     return Finding.objects.create(
         review=review,
         image=image,
@@ -183,3 +194,28 @@ def finding(
         prediction=image.predictions.first(),
         **fields,
     )
+
+
+NILM = bethesda.Read(adequacy=bethesda.Adequacy.SATISFACTORY, interpretations=("NILM",))
+
+
+def report(case: Case, read: bethesda.Read = NILM) -> Report:
+    """The report of a case that is signed already, past the verb that would have signed it."""
+    findings = list(
+        Finding.objects.filter(review__case=case, withdrawn_at=None)
+        .select_related("image", "prediction__model_version")
+        .order_by("image__digest")
+    )
+    signed = signature.Signature(case.reviewer, case.signed_at)
+    return issue(case, signature.content(case, read, findings, signed), signed)
+
+
+def next_report(case: Case, read: bethesda.Read) -> Report:
+    """An amendment of the newest report, past the verb."""
+    report = case.reports.current().get()
+    signed = signature.Signature(
+        case.reviewer, clock.now(), report.version + 1, Report.Kind.AMENDMENT
+    )
+    change = signature.Change(supersedes=report.version, reason="Read again.", affects_care=False)
+    said = signature.next_content(case, report, signed, change, {"read": read.to_json()})
+    return issue(case, said, signed)

@@ -12,13 +12,11 @@ from django.urls import URLResolver, get_resolver, reverse
 
 from accounts import people as accounts_people
 from accounts.tokens import make_token
-from cases import bethesda, signature
-from cases.models import Case, Report
+from cases.models import Case
 from tests import make
 from tests.make_accounts import PASSWORD
 
 Status = Case.Status
-NILM = bethesda.Read(adequacy=bethesda.Adequacy.SATISFACTORY, interpretations=("NILM",))
 ROLES = ("cytotechnologist", "pathologist", "administrator")
 
 pytestmark = pytest.mark.django_db
@@ -44,7 +42,7 @@ class World:
             images=1,
         )
         if state == Status.SIGNED:
-            sign(self.case)
+            make.report(self.case)
         self.subject = make.user(laboratory=self.laboratory)
         issued = accounts_people.invite(
             administrator, email="new@example.org", name="New", role="pathologist"
@@ -54,6 +52,7 @@ class World:
             "case_id": self.case.pk,
             "image_id": self.case.images.get().pk,
             "slug": "parabasal",
+            "version": 1,
             "secret": issued.secret,
             "uidb64": "MQ",
             "token": "expired",
@@ -70,20 +69,6 @@ class World:
         values = self.named | {"pk": self.numbers.get(kind)}
         names = [part.split(":")[-1] for part in pattern.replace(">", "<").split("<")[1::2]]
         return reverse(name, kwargs={key: values[key] for key in names})
-
-
-def sign(case):
-    """Sign with a report, past the verb: the states of this table are made, not reached."""
-    content = signature.canonical(
-        signature.content(case, NILM, [], signature.Signature(case.reviewer, case.signed_at))
-    )
-    Report.objects.create(
-        case=case,
-        content=content,
-        digest=signature.digest(content),
-        signed_by=case.reviewer,
-        signed_at=case.signed_at,
-    )
 
 
 DRAFT, FAILED, WAITING, READING, SIGNED = (
@@ -126,12 +111,15 @@ ANSWERS = {
     "invitation-withdraw POST": (DRAFT, "in 403 403 to 403 403 404"),
     "user-detail GET": (DRAFT, "in 403 403 200 403 403 404"),
     "user-role POST": (DRAFT, "in 403 403 to 403 403 404"),
+    "user-senior POST": (DRAFT, "in 403 403 to 403 403 404"),
     "user-deactivate POST": (DRAFT, "in 403 403 to 403 403 404"),
     "user-reactivate POST": (DRAFT, "in 403 403 to 403 403 404"),
     "user-unlock POST": (DRAFT, "in 403 403 to 403 403 404"),
     "user-reset-link POST": (DRAFT, "in 403 403 200 403 403 404"),
     "laboratory-settings GET": (DRAFT, ADMINISTRATORS),
     "laboratory-settings POST": (DRAFT, ADMINISTRATORS),
+    "reading-settings GET": (DRAFT, ADMINISTRATORS),
+    "reading-settings POST": (DRAFT, ADMINISTRATORS),
     "dashboard GET": (DRAFT, MEMBERS),
     "worklist GET": (DRAFT, MEMBERS),
     "case-new GET": (DRAFT, "in 200 403 403 200 403 403"),
@@ -149,6 +137,13 @@ ANSWERS = {
     "case-sign GET": (READING, "in 403 200 403 404 404 404"),
     "case-sign POST": (READING, "in 403 200 403 404 404 404"),
     "case-report GET": (SIGNED, THE_LABORATORY),
+    "case-report-version GET": (SIGNED, THE_LABORATORY),
+    "case-addend GET": (SIGNED, "in 403 200 403 404 404 404"),
+    "case-addend POST": (SIGNED, "in 403 to 403 404 404 404"),
+    "case-amend GET": (SIGNED, "in 403 200 403 404 404 404"),
+    "case-amend POST": (SIGNED, "in 403 to 403 404 404 404"),
+    "case-correct GET": (SIGNED, "in 403 200 403 404 404 404"),
+    "case-correct POST": (SIGNED, "in 403 to 403 404 404 404"),
     "case-trail GET": (DRAFT, THE_LABORATORY),
     "cell GET": (READING, THE_LABORATORY),
     "image-remove POST": (DRAFT, "in to 403 403 404 404 404"),
@@ -168,8 +163,13 @@ ANSWERS = {
     "api-case-reclassify POST": (WAITING, "401 409 409 403 404 404 404"),
     "api-case-claim POST": (WAITING, "401 403 200 403 404 404 404"),
     "api-case-release POST": (READING, "401 403 200 403 404 404 404"),
+    "api-case-heartbeat POST": (READING, "401 403 200 403 404 404 404"),
     "api-case-findings POST": (READING, "401 403 200 403 404 404 404"),
+    "api-case-displays POST": (READING, "401 403 200 403 404 404 404"),
     "api-case-sign POST": (READING, "401 403 409 403 404 404 404"),
+    "api-case-addend POST": (SIGNED, "401 403 200 403 404 404 404"),
+    "api-case-amend POST": (SIGNED, "401 403 200 403 404 404 404"),
+    "api-case-correct POST": (SIGNED, "401 403 200 403 404 404 404"),
     "api-case-trail GET": (DRAFT, "401 200 200 200 404 404 404"),
 }
 
@@ -180,7 +180,16 @@ def bodies(world):
     decision = {"image": str(world.named["image_id"]), "cell_class": "Parabasal"}
     picture = make.cell_picture(seed=77)
     read = {"adequacy": "SAT", "interpretations": ["NILM"], "password": PASSWORD}
+    change = {"supersedes": 1, "reason": "Read again.", "password": PASSWORD}
+    amendment = read | change | {"interpretations": ["LSIL"]}
+    correction = accession | {"record_number": "P-2"} | change
     return {
+        "case-addend POST": change | {"affects_care": "no", "text": "More."},
+        "case-amend POST": amendment | {"affects_care": "no"},
+        "case-correct POST": correction | {"affects_care": "no"},
+        "api-case-addend POST": change | {"affects_care": False, "text": "More."},
+        "api-case-amend POST": amendment | {"affects_care": False},
+        "api-case-correct POST": correction | {"affects_care": False},
         "case-new POST": accession,
         "case-revise POST": accession,
         "case-upload POST": {"file": SimpleUploadedFile("one.png", picture)},
@@ -189,6 +198,7 @@ def bodies(world):
         "api-case-list POST": accession,
         "api-case-detail PATCH": accession,
         "api-case-findings POST": {"decisions": [decision]},
+        "api-case-displays POST": {"images": [str(world.named["image_id"])]},
         "api-case-images POST": {"file": SimpleUploadedFile("one.png", picture)},
         "api-case-sign POST": read,
     }

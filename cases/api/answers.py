@@ -103,6 +103,8 @@ _CASE = (
     "is_overdue",
     "submitted_at",
     "reviewer",
+    "holder",
+    "held_since",
     "signed_at",
 )
 
@@ -113,6 +115,7 @@ class CaseRowSerializer(serializers.ModelSerializer[Case]):
     patient = PseudonymSerializer()
     accessioned_by = PersonSerializer()
     reviewer = PersonSerializer(allow_null=True)
+    holder = PersonSerializer(allow_null=True)
     is_overdue = serializers.BooleanField()
     image_count = serializers.IntegerField()
 
@@ -294,20 +297,51 @@ class ProgressSerializer(serializers.Serializer[queries.Progress]):
     failed = serializers.IntegerField()
 
 
+class ReportChangeSerializer(serializers.Serializer[Any]):
+    """Why a version was issued after the release, and who was notified."""
+
+    supersedes = serializers.IntegerField()
+    supersedes_digest = serializers.CharField()
+    reason = serializers.CharField()
+    affects_care = serializers.BooleanField()
+    notified = serializers.CharField(allow_null=True)
+    notified_at = serializers.DateTimeField(allow_null=True)
+
+
 class ReportSerializer(serializers.ModelSerializer[Report]):
-    """The signed report; ``matches`` says whether it still says what was signed (R16)."""
+    """A version of the signed report; ``matches``: whether it is still what was signed (R16)."""
 
     signed_by = PersonSerializer()
     meaning = serializers.SerializerMethodField()
     read = serializers.SerializerMethodField()
+    addendum = serializers.SerializerMethodField()
+    change = serializers.SerializerMethodField()
     matches = serializers.SerializerMethodField()
 
     class Meta:
         model = Report
-        fields = ("version", "digest", "matches", "signed_by", "signed_at", "meaning", "read")
+        fields = (
+            "version",
+            "kind",
+            "digest",
+            "matches",
+            "signed_by",
+            "signed_at",
+            "meaning",
+            "read",
+            "addendum",
+            "change",
+        )
 
     def get_meaning(self, report: Report) -> str:
         return str(json.loads(report.content)["signature"]["meaning"])
+
+    def get_addendum(self, report: Report) -> str:
+        return str(json.loads(report.content)["addendum"])
+
+    @extend_schema_field(ReportChangeSerializer(allow_null=True))
+    def get_change(self, report: Report) -> dict[str, Any] | None:
+        return cast("dict[str, Any] | None", json.loads(report.content)["change"])
 
     @extend_schema_field(serializers.DictField())
     def get_read(self, report: Report) -> dict[str, Any]:
@@ -325,6 +359,7 @@ class CaseSerializer(IdentitySerializer[Case]):
     clinical_note = serializers.CharField(required=False)
     accessioned_by = PersonSerializer()
     reviewer = PersonSerializer(allow_null=True)
+    holder = PersonSerializer(allow_null=True)
     is_overdue = serializers.BooleanField()
     images = ImageSerializer(many=True)
     progress = serializers.SerializerMethodField()
@@ -333,6 +368,7 @@ class CaseSerializer(IdentitySerializer[Case]):
     failures = serializers.SerializerMethodField()
     findings = serializers.SerializerMethodField()
     report = serializers.SerializerMethodField()
+    superseded_reports = serializers.SerializerMethodField()
     disclaimer = DisclaimerField()
 
     class Meta:
@@ -347,6 +383,7 @@ class CaseSerializer(IdentitySerializer[Case]):
             "failures",
             "findings",
             "report",
+            "superseded_reports",
             "disclaimer",
         )
 
@@ -371,8 +408,13 @@ class CaseSerializer(IdentitySerializer[Case]):
 
     @extend_schema_field(ReportSerializer(allow_null=True))
     def get_report(self, case: Case) -> Mapping[str, Any] | None:
-        report = case.reports.select_related("signed_by").order_by("-version").first()
+        report = case.reports.current().select_related("signed_by").first()
         return ReportSerializer(report).data if report else None
+
+    @extend_schema_field(ReportSerializer(many=True))
+    def get_superseded_reports(self, case: Case) -> Any:  # noqa: ANN401 -- likewise
+        versions = case.reports.select_related("signed_by").order_by("-version")
+        return ReportSerializer(versions[1:], many=True).data
 
 
 class FateSerializer(serializers.Serializer[uploads.Fate]):
@@ -390,10 +432,20 @@ class UploadedSerializer(serializers.Serializer[Any]):
     disclaimer = DisclaimerField()
 
 
+class HoldSerializer(serializers.Serializer[Any]):
+    """How long whoever asks has had the case, and when an idle holder loses it."""
+
+    held_since = serializers.DateTimeField()
+    held_until = serializers.DateTimeField()
+    seconds_left = serializers.FloatField()
+    disclaimer = DisclaimerField()
+
+
 class DecidedSerializer(serializers.Serializer[Any]):
-    """How far the review is: an image is decided, excluded or neither, and counted once."""
+    """How far the review is: an image is decided, excluded or neither, and displayed or not."""
 
     images = serializers.IntegerField()
+    displayed = serializers.IntegerField()
     decided = serializers.IntegerField()
     excluded = serializers.IntegerField()
 
@@ -402,6 +454,13 @@ class FindingsSerializer(serializers.Serializer[Any]):
     """The findings that were made, and how far the review is."""
 
     findings = FindingSerializer(many=True)
+    progress = DecidedSerializer()
+    disclaimer = DisclaimerField()
+
+
+class DisplayedSerializer(serializers.Serializer[Any]):
+    """How far the review is."""
+
     progress = DecidedSerializer()
     disclaimer = DisclaimerField()
 

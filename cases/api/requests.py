@@ -1,14 +1,17 @@
-"""What may be sent: an accession, findings, a read with the password that signs it."""
+"""What may be sent: an accession, findings, a read, a change of a report, and a password."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from cases import bethesda, workflow
+from cases import bethesda, signature, workflow
 from cases.forms import initial_of
 from cases.models import CELL_CLASSES, Case
+from cases.signed import SignedContent
+from cases.workflow.reports import LONGEST_NOTIFIED, LONGEST_REASON, LONGEST_TEXT
 
 
 class AccessionSerializer(serializers.Serializer[workflow.Accession]):
@@ -79,13 +82,19 @@ class DecisionsSerializer(serializers.Serializer[Any]):
         return [workflow.Decision(**decision) for decision in self.validated_data["decisions"]]
 
 
+class DisplaysSerializer(serializers.Serializer[Any]):
+    """Cells that were in sight of the person who asks."""
+
+    images = serializers.ListField(child=serializers.UUIDField(), allow_empty=False)
+
+
 def _several(terms: Mapping[str, bethesda.Term]) -> serializers.ListField:
     choices = [(term.code, term.label) for term in terms.values()]
     return serializers.ListField(child=serializers.ChoiceField(choices=choices), required=False)
 
 
-class SignSerializer(serializers.Serializer[bethesda.Read]):
-    """A read in codes, the leading interpretation first, and the password of who signs it."""
+class ReadSerializer(serializers.Serializer[bethesda.Read]):
+    """A read in codes, the leading interpretation first."""
 
     adequacy = serializers.ChoiceField(choices=bethesda.Adequacy.choices)
     reasons = _several(bethesda.REASONS)
@@ -99,8 +108,68 @@ class SignSerializer(serializers.Serializer[bethesda.Read]):
     interpretations = _several(bethesda.INTERPRETATIONS)
     observations = _several(bethesda.OBSERVATIONS)
     comment = serializers.CharField(max_length=4000, required=False, allow_blank=True)
-    password = serializers.CharField(trim_whitespace=False, write_only=True)
 
     def read(self) -> bethesda.Read:
-        sent = {name: value for name, value in self.validated_data.items() if name != "password"}
-        return bethesda.Read.from_json(sent)
+        names = {field.name for field in fields(bethesda.Read)}
+        return bethesda.Read.from_json(
+            {name: value for name, value in self.validated_data.items() if name in names}
+        )
+
+
+class SignSerializer(ReadSerializer):
+    """A read in codes, the pictures for the report, and the password of who signs it."""
+
+    pictures = serializers.ListField(
+        child=serializers.UUIDField(),
+        required=False,
+        max_length=signature.MOST_PICTURES,
+        help_text="Images that the report shows; left out, the abnormal ones.",
+    )
+    password = serializers.CharField(trim_whitespace=False, write_only=True)
+
+
+class ChangeSerializer(serializers.Serializer[signature.Change]):
+    """Why a released report is changed, who was told, and the password that signs the change."""
+
+    supersedes = serializers.IntegerField(
+        min_value=1, max_value=32767, help_text="The version that you have seen."
+    )
+    reason = serializers.CharField(max_length=LONGEST_REASON)
+    affects_care = serializers.BooleanField()
+    notified = serializers.CharField(max_length=LONGEST_NOTIFIED, required=False, allow_blank=True)
+    notified_at = serializers.DateTimeField(required=False, allow_null=True)
+    password = serializers.CharField(trim_whitespace=False, write_only=True)
+
+    def change(self) -> signature.Change:
+        names = {field.name for field in fields(signature.Change)}
+        return signature.Change(
+            **{name: value for name, value in self.validated_data.items() if name in names}
+        )
+
+
+class AddendSerializer(ChangeSerializer):
+    text = serializers.CharField(max_length=LONGEST_TEXT)
+
+
+class AmendSerializer(ReadSerializer, ChangeSerializer):
+    """The whole result as it should have been."""
+
+
+class CorrectSerializer(ChangeSerializer):
+    """What was typed wrong, as it should be; what is not sent stays."""
+
+    record_number = serializers.CharField(max_length=40, required=False)
+    specimen_type = serializers.ChoiceField(choices=bethesda.SpecimenType.choices, required=False)
+    collected_on = serializers.DateField(required=False, allow_null=True)
+    comment = serializers.CharField(max_length=4000, required=False, allow_blank=True)
+
+    def correction(self, said: SignedContent) -> workflow.Correction:
+        """What was sent over what the report says."""
+        known = {
+            "record_number": said.text["patient"],
+            "specimen_type": said.text["specimen_type"],
+            "collected_on": said.collected_on,
+            "comment": said.read.comment,
+        }
+        sent = {name: value for name, value in self.validated_data.items() if name in known}
+        return workflow.Correction(**(known | sent))

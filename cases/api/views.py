@@ -1,10 +1,11 @@
 """The addresses of the API: find a case, call a verb, tell what is there now."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.cache import patch_cache_control
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -19,9 +20,11 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts.authentication import reauthenticate
 from accounts.models import User
-from cases import queries, uploads, workflow
+from cases import clock, queries, uploads, workflow
 from cases.api import answers, lists, requests
+from cases.api.errors import Conflict
 from cases.models import Case, CellImage, Finding, Run
+from cases.signed import signed_content
 from inference import registry
 
 FIELDS_REFUSED = OpenApiResponse(
@@ -76,11 +79,20 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
             "laboratory", "patient", "accessioned_by", "reviewer"
         )
 
+    def get_object(self) -> Case:
+        """The case asked for; one whose holder was idle too long is taken back by the look."""
+        case = super().get_object()
+        if case.is_hold_expired:
+            workflow.expire_idle(self.get_queryset().filter(pk=case.pk))
+            case = self.get_queryset().get(pk=case.pk)
+        return case
+
     @extend_schema(
         responses={200: answers.CaseRowSerializer(many=True), 400: FIELDS_REFUSED} | NOT_ALLOWED
     )
     def list(self, request: Request) -> Response:
         """The cases that fit the filters: newest first, or by the time they are due."""
+        workflow.expire_idle(Case.objects.visible_to(self.reader))
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         rows = answers.CaseRowSerializer(
             page or [], many=True, context=self.get_serializer_context()
@@ -101,7 +113,7 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
     @extend_schema(responses={200: answers.CaseSerializer} | OF_A_CASE)
     def retrieve(self, request: Request, case_id: UUID) -> Response:
         """One case with its images, the model's answers, the findings and the report."""
-        return self._told(case_id)
+        return self._told(self.get_object().pk)
 
     @extend_schema(
         request=requests.AccessionSerializer,
@@ -192,6 +204,22 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         return self._told(case_id)
 
     @extend_schema(
+        request=None,
+        responses={200: answers.HoldSerializer} | OF_A_VERB,
+    )
+    @action(detail=True, methods=["post"])
+    def heartbeat(self, request: Request, case_id: UUID) -> Response:
+        """Keep a case that one holds: sent while a person is active on one of its pages."""
+        case = workflow.heartbeat(self.get_object(), self.reader)
+        left = case.held_until - clock.now() if case.held_until else timedelta()
+        told = {
+            "held_since": case.held_since,
+            "held_until": case.held_until,
+            "seconds_left": left.total_seconds(),
+        }
+        return self._answer(answers.HoldSerializer, told)
+
+    @extend_schema(
         request=requests.DecisionsSerializer,
         responses={
             200: answers.FindingsSerializer,
@@ -214,12 +242,25 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
             raise ParseError(str(error)) from error
         except workflow.StaleFinding as error:
             return self._stale(error, standing, decisions)
-        progress = standing.aggregate(
-            decided=Count("pk", filter=Q(exclusion="")),
-            excluded=Count("pk", filter=~Q(exclusion="")),
-        )
-        progress["images"] = case.images.count()
-        return self._answer(answers.FindingsSerializer, {"findings": made, "progress": progress})
+        told = {"findings": made, "progress": queries.read_progress(case)}
+        return self._answer(answers.FindingsSerializer, told)
+
+    @extend_schema(
+        request=requests.DisplaysSerializer,
+        responses={200: answers.DisplayedSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
+    )
+    @action(detail=True, methods=["post"])
+    def displays(self, request: Request, case_id: UUID) -> Response:
+        """Keep that cells were in sight of the reviewer; a case is signed once all of them were."""
+        case = self.get_object()
+        sent = requests.DisplaysSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        try:
+            workflow.display(case, self.reader, sent.validated_data["images"])
+        except workflow.Refused as error:
+            raise ParseError(str(error)) from error
+        told = {"progress": queries.read_progress(case)}
+        return self._answer(answers.DisplayedSerializer, told)
 
     def _stale(
         self,
@@ -242,7 +283,54 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         sent = requests.SignSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         proof = reauthenticate(request, sent.validated_data["password"])
-        workflow.sign(case, self.reader, sent.read(), proof)
+        pictures = sent.validated_data.get("pictures")
+        workflow.sign(case, self.reader, sent.read(), proof, pictures)
+        return self._told(case_id)
+
+    @extend_schema(
+        request=requests.AddendSerializer,
+        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
+    )
+    @action(detail=True, methods=["post"])
+    def addend(self, request: Request, case_id: UUID) -> Response:
+        """Add information to a released report: a new version with the same result (R12)."""
+        case = self.get_object()
+        sent = requests.AddendSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        proof = reauthenticate(request, sent.validated_data["password"])
+        workflow.addend(case, self.reader, sent.change(), sent.validated_data["text"], proof)
+        return self._told(case_id)
+
+    @extend_schema(
+        request=requests.AmendSerializer,
+        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
+    )
+    @action(detail=True, methods=["post"])
+    def amend(self, request: Request, case_id: UUID) -> Response:
+        """Change the result of a released report: a new version that names the earlier one."""
+        case = self.get_object()
+        sent = requests.AmendSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        proof = reauthenticate(request, sent.validated_data["password"])
+        workflow.amend(case, self.reader, sent.change(), sent.read(), proof)
+        return self._told(case_id)
+
+    @extend_schema(
+        request=requests.CorrectSerializer,
+        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
+    )
+    @action(detail=True, methods=["post"])
+    def correct(self, request: Request, case_id: UUID) -> Response:
+        """Mend a clerical error in a released report, and in its case."""
+        case = self.get_object()
+        sent = requests.CorrectSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        seen = get_object_or_404(case.reports, version=sent.validated_data["supersedes"])
+        said = signed_content(seen, case)
+        if said is None:
+            raise Conflict("The report can no longer be read: no version is made from it.")
+        proof = reauthenticate(request, sent.validated_data["password"])
+        workflow.correct(case, self.reader, sent.change(), sent.correction(said), proof)
         return self._told(case_id)
 
     @extend_schema(responses={200: answers.TrailSerializer} | OF_A_CASE)

@@ -1,6 +1,7 @@
 """The pages of cases: find, call a verb, show."""
 
 from cases.views.images import image, thumbnail
+from cases.views.laboratory import reading_settings
 from cases.views.preparation import (
     case_new,
     case_reclassify,
@@ -10,24 +11,34 @@ from cases.views.preparation import (
     case_upload,
     image_remove,
 )
+from cases.views.reports import (
+    case_addend,
+    case_amend,
+    case_correct,
+    case_report,
+    case_report_version,
+)
 from cases.views.review import (
     case_claim,
     case_decide,
     case_release,
-    case_report,
     case_sign,
     cell,
 )
 from cases.views.worklist import case_detail, case_trail, worklist
 
 __all__ = [
+    "case_addend",
+    "case_amend",
     "case_claim",
+    "case_correct",
     "case_decide",
     "case_detail",
     "case_new",
     "case_reclassify",
     "case_release",
     "case_report",
+    "case_report_version",
     "case_retry",
     "case_revise",
     "case_sign",
@@ -37,6 +48,7 @@ __all__ = [
     "cell",
     "image",
     "image_remove",
+    "reading_settings",
     "thumbnail",
     "worklist",
 ]

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
 from accounts.models import User
-from cases import permissions
+from cases import permissions, workflow
 from cases.models import Case
 from cases.workflow import InvalidTransition, Refused
 from inference.registry import NoCurrentModel
@@ -25,11 +25,18 @@ def reader(request: HttpRequest) -> User:
 
 
 def find_case(request: HttpRequest, case_id: UUID) -> Case:
-    """The case with what its pages show; another laboratory's is a 404."""
+    """The case with what its pages show; another laboratory's is a 404.
+
+    A look at a case takes it back from a holder who was idle too long, also while no clock runs.
+    """
     cases = Case.objects.visible_to(reader(request)).select_related(
         "laboratory", "patient", "accessioned_by", "reviewer"
     )
-    return get_object_or_404(cases, pk=case_id)
+    case = get_object_or_404(cases, pk=case_id)
+    if case.is_hold_expired:
+        workflow.expire_idle(cases.filter(pk=case_id))
+        return cases.get(pk=case_id)
+    return case
 
 
 def attempt(request: HttpRequest, verb: "Callable[[], object]") -> bool:

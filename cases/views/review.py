@@ -1,5 +1,6 @@
-"""The pathologist's pages: claim, decide on cells, sign, and the signed report."""
+"""The pathologist's pages: claim, decide on cells, sign."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.contrib import messages
@@ -10,10 +11,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.authentication import WrongPassword, reauthenticate
-from cases import bethesda, charts, queries, reading, signature, workflow
+from cases import bethesda, charts, permissions, queries, reading, signature, workflow
 from cases.forms import SignForm
-from cases.models import Case, CellImage
-from cases.signed import signed_content
+from cases.models import ABNORMAL_CLASSES, Case, CellImage
 from cases.views.found import REFUSALS, attempt, find_case, may, reader
 from cases.views.worklist import frame
 from inference.labels import CellClass
@@ -80,7 +80,8 @@ def case_decide(request: HttpRequest, case_id: UUID) -> HttpResponse:
         exclusion=request.POST.get("exclusion", ""),
         replaces=_uuid(request.POST.get("replaces")),
     )
-    attempt(request, lambda: workflow.decide(case, reader(request), [decision]))
+    if attempt(request, lambda: workflow.decide(case, reader(request), [decision])):
+        workflow.display(case, reader(request), [image.pk])  # the form stands beside its picture
     return redirect("cell", case.pk, image.pk)
 
 
@@ -98,45 +99,47 @@ def case_sign(request: HttpRequest, case_id: UUID) -> HttpResponse:
     case = find_case(request, case_id)
     if case.status == Case.Status.SIGNED:
         return redirect("case-report", case.pk)
-    if "decide" not in may(reader(request), case):
+    if "decide" not in may(reader(request), case) and not _comes_too_late(request, case):
         raise PermissionDenied("Only the pathologist who claimed the case may sign it.")
-    form = SignForm(request.POST or None)
+    cells = queries.gallery(case)
+    form = SignForm(request.POST or None, [(cell.image.pk, cell.image.name) for cell in cells])
     if request.method == "POST" and form.is_valid():
         try:
             proof = reauthenticate(request, form.cleaned_data["password"])
-            workflow.sign(case, reader(request), form.read(), proof)
+            pictures = form.cleaned_data["pictures"]
+            workflow.sign(case, reader(request), form.read(), proof, pictures)
         except WrongPassword as error:
             form.add_error("password", str(error))
-        except (bethesda.InvalidRead, *REFUSALS) as error:
+        except (bethesda.InvalidRead, PermissionDenied, *REFUSALS) as error:
             form.add_error(None, str(error))
         else:
             messages.success(request, f"{case} is signed.")
             return redirect("case-report", case.pk)
-    cells = queries.gallery(case)
     context = frame(request, case) | {
         "form": form,
+        "pictured": _pictured(form, cells),
+        "most_pictures": signature.MOST_PICTURES,
         "counts": reading.by_class(cells),
         "tally": reading.tally(cells),
         "abstained": reading.abstained(cells),
         "excluded": [cell for cell in cells if cell.finding and cell.finding.exclusion],
         "undecided": reading.undecided(cells),
+        "unseen": reading.unseen(cells),
         "meaning": signature.MEANING,
     }
     return render(request, "cases/sign.html", context)
 
 
-@require_safe
-@login_required
-def case_report(request: HttpRequest, case_id: UUID) -> HttpResponse:
-    """The signed report, read from the text that was signed, and whether it still matches."""
-    case = find_case(request, case_id)
-    report = case.reports.order_by("-version").first()
-    if report is None:
-        raise Http404
-    context = frame(request, case) | {
-        "here": "report",
-        "report": report,
-        "matches": signature.matches(report),
-        "signed": signed_content(report, case),
-    }
-    return render(request, "cases/report.html", context)
+def _comes_too_late(request: HttpRequest, case: Case) -> bool:
+    """Whether a read comes from who held the case: what they typed is kept, beside the refusal."""
+    user = reader(request)
+    has_held = permissions.can_review(user) and case.reviews.filter(reader=user).exists()
+    return request.method == "POST" and has_held
+
+
+def _pictured(form: SignForm, cells: Sequence[queries.Cell]) -> set[UUID]:
+    """The images that the report would show: what was chosen, else the abnormal ones."""
+    if form.is_bound and "pictures" in form.cleaned_data:
+        return set(form.cleaned_data["pictures"])
+    abnormal = [c for c in cells if c.finding and c.finding.cell_class in ABNORMAL_CLASSES]
+    return {cell.image.pk for cell in abnormal[: signature.MOST_PICTURES]}

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -10,7 +11,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
-from cases import bethesda, intake, permissions, queries, reading, wording
+from cases import bethesda, intake, permissions, queries, reading, wording, workflow
 from cases.models import Case
 from cases.paging import CaseCursor
 from cases.views.found import find_case, may, reader
@@ -27,6 +28,7 @@ def worklist(request: HttpRequest) -> HttpResponse:
     `?priority=` leaves the others out of the list; the tiles count them all.
     """
     user = reader(request)
+    workflow.expire_idle(Case.objects.visible_to(user))
     search = request.GET.get("search", "").replace("\0", "").strip()  # which no text holds
     state = request.GET.get("state", "" if search else "open")
     asked = request.GET.get("priority", "")
@@ -114,6 +116,9 @@ def _classification(request: HttpRequest, case: Case, context: dict[str, object]
     return render(request, f"cases/classification.html{part}", context)
 
 
+BEATS = 20  # of a page in the time after which an idle holder loses the case
+
+
 def frame(request: HttpRequest, case: Case) -> dict[str, object]:
     """What every page of a case shows around its subject."""
     user = reader(request)
@@ -121,6 +126,7 @@ def frame(request: HttpRequest, case: Case) -> dict[str, object]:
         "section": "cases",
         "case": case,
         "may": may(user, case),
+        "heartbeat_every": settings.CLAIM_EXPIRES_AFTER / BEATS,
         "sees_identity": permissions.can_see_patient_identity(user),
         "specimen": bethesda.SpecimenType(case.specimen_type).label,
     }

@@ -18,6 +18,7 @@ from cases.workflow.classification import (
     retry,
     unanswered,
 )
+from cases.workflow.holding import expire, expire_idle, heartbeat
 from cases.workflow.preparation import (
     Accession,
     AlreadyInCase,
@@ -29,7 +30,8 @@ from cases.workflow.preparation import (
     suggest_accession_number,
     sweep,
 )
-from cases.workflow.review import Decision, StaleFinding, claim, decide, release, sign
+from cases.workflow.reports import Correction, StaleReport, addend, amend, correct
+from cases.workflow.review import Decision, StaleFinding, claim, decide, display, release, sign
 from cases.workflow.transition import InvalidTransition, Refused
 
 __all__ = [
@@ -37,17 +39,26 @@ __all__ = [
     "Accession",
     "AlreadyInCase",
     "Answer",
+    "Correction",
     "Decision",
     "InvalidTransition",
     "Refused",
     "StaleFinding",
+    "StaleReport",
     "accession",
     "add_image",
+    "addend",
     "advance",
+    "amend",
     "begin",
     "claim",
+    "correct",
     "decide",
+    "display",
+    "expire",
+    "expire_idle",
     "fail",
+    "heartbeat",
     "reclassify",
     "record",
     "recover",

@@ -101,13 +101,7 @@ def _describe(case: Case, given: Accession) -> None:
     case.priority = given.priority
     case.clinical_note = given.clinical_note.strip()
     case.due_at = case.accessioned_at + turnaround(laboratory, given.priority)
-    today = clock.now().astimezone(laboratory.zone).date()
-    if given.collected_on and given.collected_on > today:
-        raise ValidationError({"collected_on": "The collection date lies in the future."})
-    born = case.patient.birth_date
-    if born and born > (case.collected_on or today):
-        when = "after the collection" if case.collected_on else "in the future"
-        raise ValidationError({"birth_date": f"The birth date lies {when}."})
+    refuse_impossible_dates(case)
     taken = Case.objects.filter(laboratory=laboratory, accession_number__iexact=number)
     if taken.exclude(pk=case.pk).exists():
         raise ValidationError(
@@ -118,6 +112,17 @@ def _describe(case: Case, given: Accession) -> None:
         )
     case.full_clean(exclude=["reviewer"])
     case.save()
+
+
+def refuse_impossible_dates(case: Case) -> None:
+    """Refuse a specimen that was collected tomorrow, or before its patient was born."""
+    today = clock.now().astimezone(case.laboratory.zone).date()
+    if case.collected_on and case.collected_on > today:
+        raise ValidationError({"collected_on": "The collection date lies in the future."})
+    born = case.patient.birth_date
+    if born and born > (case.collected_on or today):
+        when = "after the collection" if case.collected_on else "in the future"
+        raise ValidationError({"birth_date": f"The birth date lies {when}."})
 
 
 def _patient(case: Case, given: Accession) -> Patient:

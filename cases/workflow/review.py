@@ -1,12 +1,10 @@
 """Review: a pathologist claims a case, decides on its cells and signs it out."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID
 
 from django.db.transaction import atomic
-from django.utils import timezone
 
 from accounts.authentication import Reauthentication
 from accounts.models import User
@@ -15,16 +13,25 @@ from cases.models import (
     ABNORMAL_CLASSES,
     Case,
     CellImage,
+    Display,
     Finding,
     Prediction,
-    Report,
     Review,
 )
-from cases.workflow.transition import InvalidTransition, Refused, locked, require, transition
+from cases.workflow.holding import let_go, require_holder
+from cases.workflow.reports import issue
+from cases.workflow.transition import (
+    InvalidTransition,
+    Refused,
+    keep,
+    locked,
+    require,
+    require_fresh,
+    transition,
+)
 from inference.labels import CellClass
 
 LONGEST_EXCLUSION = 200  # characters, as the column has
-REAUTHENTICATION_LIFETIME = timedelta(minutes=2)
 Status = Case.Status
 
 
@@ -51,8 +58,7 @@ def release(case: Case, user: User) -> Case:
         require(permissions.can_release(user, case), "Only its reviewer may release the case.")
         if case.reviewer_id != user.pk:
             detail["held_by"] = case.reviewer_id
-        Review.objects.filter(case=case, ended_at=None).update(ended_at=clock.now())
-        case.reviewer = None
+        let_go(case)
     return case
 
 
@@ -80,6 +86,7 @@ def decide(case: Case, user: User, decisions: Sequence[Decision]) -> list[Findin
     """
     with atomic():
         case = locked(case, "decide on the cells of", Status.REVIEWING)
+        require_holder(case, user)
         require(permissions.can_decide(user, case), "Only its reviewer may decide on the cells.")
         review = Review.objects.get(case=case, ended_at=None)
         ids = {decision.image_id for decision in decisions}
@@ -105,6 +112,8 @@ def decide(case: Case, user: User, decisions: Sequence[Decision]) -> list[Findin
                 finding = _finding(review, image, decision, shown.get(image.pk))
                 current[image.pk] = finding
                 made.append(finding)
+        keep(case)
+        case.save(update_fields=["held_until"])
         audit.record(
             case,
             user,
@@ -115,6 +124,25 @@ def decide(case: Case, user: User, decisions: Sequence[Decision]) -> list[Findin
             ],
         )
     return made
+
+
+def display(case: Case, user: User, image_ids: Collection[UUID]) -> list[UUID]:
+    """Keep that these cells were in sight of who holds the case. Returns those that are new.
+
+    What was displayed once stays so; saying it again does no harm.
+    """
+    with atomic():
+        case = locked(case, "display the cells of", Status.REVIEWING)
+        require(permissions.can_decide(user, case), "Only its reviewer reads the cells.")
+        if case.images.filter(pk__in=image_ids).count() != len(set(image_ids)):
+            raise Refused("This image is not in the case.")
+        known = set(queries.displays(case).values_list("image_id", flat=True))
+        new = sorted(set(image_ids) - known)
+        now = clock.now()
+        Display.objects.bulk_create(Display(image_id=pk, reader=user, at=now) for pk in new)
+        if new:
+            audit.record(case, user, "display", images=[str(pk) for pk in new])
+    return new
 
 
 def _finding(
@@ -141,16 +169,24 @@ def _finding(
     )
 
 
-def sign(case: Case, user: User, read: bethesda.Read, proof: Reauthentication) -> Case:
+def sign(
+    case: Case,
+    user: User,
+    read: bethesda.Read,
+    proof: Reauthentication,
+    pictures: Collection[UUID] | None = None,
+) -> Case:
     """Sign a case out: adequacy, interpretation and a report bound to the signature.
 
-    Rules R3, R4, R15, R16 and R19. ``proof`` says that the person has just given their password.
+    Rules R3, R4, R15, R16 and R19. ``proof`` says that the person has just given their password;
+    ``pictures`` are the images that the report shows, the abnormal ones unless others are chosen.
     Raises `Refused` with a sentence for each rule that the read breaks.
     """
     with transition(case, user, "sign", Status.REVIEWING, Status.SIGNED) as (case, detail):
+        require_holder(case, user)
         require(permissions.can_sign(user, case), "Only its reviewer may sign the case.")
         now = clock.now()
-        require(_is_fresh(proof, user), "Signing asks for your password.")
+        require_fresh(proof, user)
         review = Review.objects.get(case=case, ended_at=None)
         findings = list(
             queries.compared_findings(case)
@@ -161,26 +197,25 @@ def sign(case: Case, user: User, read: bethesda.Read, proof: Reauthentication) -
         if undecided:
             cells = "One cell has" if undecided == 1 else f"{undecided} cells have"
             raise Refused(f"{cells} no finding yet. Decide on every cell or exclude it first.")
+        if unseen := queries.undisplayed(case).count():
+            cells = "One cell was" if unseen == 1 else f"{unseen} cells were"
+            raise Refused(f"{cells} never displayed to you. Look at every cell or exclude it.")
         abnormal = sum(finding.cell_class in ABNORMAL_CLASSES for finding in findings)
         if problems := bethesda.problems(read, abnormal):
             raise Refused(" ".join(problems))
+        _refuse_pictures(case, pictures or ())
         case.signed_at = review.ended_at = now
         review.read = read.to_json()
         review.save()
-        text = signature.canonical(
-            signature.content(case, read, findings, signature.Signature(user, now))
-        )
-        report = Report.objects.create(
-            case=case,
-            content=text,
-            digest=signature.digest(text),
-            signed_by=user,
-            signed_at=now,
-        )
+        signed = signature.Signature(user, now)
+        report = issue(case, signature.content(case, read, findings, signed, pictures), signed)
         detail["digest"] = report.digest
         detail["read"] = review.read
     return case
 
 
-def _is_fresh(proof: Reauthentication, user: User) -> bool:
-    return proof.user_id == user.pk and timezone.now() - proof.at < REAUTHENTICATION_LIFETIME
+def _refuse_pictures(case: Case, pictures: Collection[UUID]) -> None:
+    if len(set(pictures)) > signature.MOST_PICTURES:
+        raise Refused(f"A report shows at most {signature.MOST_PICTURES} pictures: choose fewer.")
+    if case.images.filter(pk__in=pictures).count() != len(set(pictures)):
+        raise Refused("One of the pictures for the report is not in the case.")

@@ -2,14 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db.transaction import atomic
+from django.utils import timezone
 
+from accounts.authentication import Reauthentication
 from accounts.models import User
-from cases import audit
+from cases import audit, clock
 from cases.models import Case
+
+REAUTHENTICATION_LIFETIME = timedelta(minutes=2)
 
 
 class InvalidTransition(Exception):
@@ -25,6 +31,12 @@ def require(answer: bool, message: str = "Your role does not allow this.") -> No
         raise PermissionDenied(message)
 
 
+def require_fresh(proof: Reauthentication, user: User) -> None:
+    """Refuse a signature without the signer's own credentials, given just now (R15)."""
+    is_fresh = timezone.now() - proof.at < REAUTHENTICATION_LIFETIME
+    require(proof.user_id == user.pk and is_fresh, "Signing asks for your password.")
+
+
 def locked(case: Case, action: str, *sources: str) -> Case:
     """The fresh case under a lock, in one of these states."""
     fresh = (
@@ -33,10 +45,23 @@ def locked(case: Case, action: str, *sources: str) -> Case:
         .get(pk=case.pk)
     )
     if fresh.status not in sources:
-        raise InvalidTransition(
-            f"Cannot {action} a case that is {fresh.get_status_display().lower()}."
-        )
+        state = fresh.get_status_display().lower()
+        raise InvalidTransition(f"Cannot {action} a case that is {state}{_and_with_whom(fresh)}")
     return fresh
+
+
+def _and_with_whom(case: Case) -> str:
+    """The rest of a refusal: who has the case, or that nobody has it any more."""
+    if case.holder:
+        return f": {case.holder.name} holds it."
+    if case.status in Case.BACK_TO.values():
+        return ": nobody holds it. Claim it first; earlier findings of yours are kept."
+    return "."
+
+
+def keep(case: Case) -> None:
+    """Count the time anew after which an idle holder loses the case."""
+    case.held_until = clock.now() + timedelta(seconds=settings.CLAIM_EXPIRES_AFTER)
 
 
 @contextmanager
@@ -52,5 +77,10 @@ def transition(
         detail: dict[str, Any] = {}
         yield fresh, detail
         fresh.status = target
+        if target not in Case.HELD:
+            fresh.held_since = fresh.held_until = None
+        elif source not in Case.HELD:
+            fresh.held_since = clock.now()
+            keep(fresh)
         fresh.save()
         audit.record(fresh, actor, action, from_status=source, to_status=target, **detail)

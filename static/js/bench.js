@@ -1,6 +1,7 @@
 /* What the gallery and the page of a cell share: the state of saving in words, the words of a
    finding, the dialogs, and which key asks for which act. */
 
+import { Displays } from "./displays.js";
 import { Findings } from "./findings.js";
 
 const root = document.querySelector("[data-bench]");
@@ -119,9 +120,13 @@ export function findingsOf(standing, changed, saved) {
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[href]");
     leavingWithinCase = Boolean(link) && staysInCase(link.href, id);
-    if (link?.matches("[data-sign]") && findings.unsaved) {
+    if (!link?.matches("[data-sign]")) return;
+    if (findings.unsaved) {
       event.preventDefault();
       alertReader("Some findings are not saved yet. Sign once the line says “All saved”.");
+    } else if (displays?.unsaved) {
+      event.preventDefault();
+      displays.flush().then(() => location.assign(link.href));
     }
   });
   document.addEventListener("submit", (event) => {
@@ -131,6 +136,22 @@ export function findingsOf(standing, changed, saved) {
   });
   findings.resume();
   return findings;
+}
+
+let displays = null;
+
+/* What was in sight of the reader of this page's case. */
+export function displaysOf(displayed, changed, saved) {
+  const { case: id, reader, displaysUrl } = root.dataset;
+  displays = new Displays({ url: displaysUrl, key: `displays:${id}:${reader}`, displayed, changed, saved });
+  return displays;
+}
+
+/* How much of the window's edges the bench covers. */
+export function covered() {
+  const { position, top, bottom } = getComputedStyle(root);
+  const height = ["sticky", "fixed"].includes(position) ? root.offsetHeight : 0;
+  return { top: top === "0px" && position === "sticky" ? height : 0, bottom: bottom === "0px" && position === "fixed" ? height : 0 };
 }
 
 /* The way back after a new log-in too: what is not saved waits in this tab. */

@@ -6,11 +6,13 @@ import {
   alertReader,
   announce,
   askWhy,
+  displaysOf,
   findingsOf,
   showFinding,
   showKeys,
   whyNothingToConfirm,
 } from "./bench.js";
+import { Sight } from "./displays.js";
 import { toggle as toggleActivation } from "./activation.js";
 
 const ZOOM = "cell-zoom"; // remembered from cell to cell in this tab
@@ -57,6 +59,8 @@ function decideHere(cell) {
   const { cell: image, model, finding: id, class: cell_class, exclusion, place } = cell.dataset;
   const standing = new Map(id ? [[image, { id, cell_class, exclusion }]] : []);
   const findings = findingsOf(standing, show, progress);
+  const displays = displaysOf("displayed" in cell.dataset ? [image] : [], () => {}, showDisplayed);
+  new Sight((seen) => displays.add(seen)).watch(document.querySelector("[data-picture] img"), image);
 
   function show() {
     const finding = findings.of(image);
@@ -86,6 +90,11 @@ function decideHere(cell) {
       if (shown) shown.textContent = count;
     }
     document.querySelector("[data-progress] progress").value = counts.decided + counts.excluded;
+  }
+
+  /* Its answer may be older than that of a finding: of the counts only its own is news. */
+  function showDisplayed({ displayed }) {
+    document.querySelector("[data-count=displayed]").textContent = displayed;
   }
 
   function decide(said) {

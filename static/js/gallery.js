@@ -1,11 +1,14 @@
 /* The gallery in the hands of the pathologist who holds the case: every act has a key. */
 
+import { Sight } from "./displays.js";
 import {
   CLASSES,
   actOf,
   alertReader,
   announce,
   askWhy,
+  covered,
+  displaysOf,
   findingsOf,
   go,
   showFinding,
@@ -31,6 +34,9 @@ for (const { element, image } of tiles) {
   if (id) standing.set(image, { id, cell_class, exclusion });
 }
 const findings = findingsOf(standing, showConflict, compare);
+const displayed = tiles.filter(({ element }) => element.hasAttribute("data-displayed"));
+const displays = displaysOf(displayed.map(({ image }) => image), showProgress, compare);
+const sight = new Sight((image) => displays.add(image), covered);
 
 // ── What is shown ───────────────────────────────────────────────────────────────────────────────
 
@@ -56,7 +62,9 @@ function tally() {
   const said = tiles.map(({ image }) => findings.of(image));
   const decided = said.filter(({ cell_class }) => cell_class).length;
   const excluded = said.filter(({ exclusion }) => exclusion).length;
-  return { decided, excluded, undecided: tiles.length - decided - excluded, images: tiles.length };
+  const displayed = tiles.filter(({ image }) => displays.has(image)).length;
+  const undecided = tiles.length - decided - excluded;
+  return { displayed, decided, excluded, undecided, images: tiles.length };
 }
 
 function showProgress() {
@@ -69,10 +77,9 @@ function showProgress() {
 
 /* The progress line cannot lie: what the server counts has to be what the page shows. */
 function compare(progress) {
-  const { decided, excluded, images } = tally();
-  if (findings.unsaved) return;
-  const agrees =
-    progress.images === images && progress.decided === decided && progress.excluded === excluded;
+  const shown = tally();
+  if (findings.unsaved || displays.unsaved) return;
+  const agrees = ["images", "decided", "excluded"].every((name) => progress[name] === shown[name]);
   if (!agrees) {
     const sentence = "This case was also changed in another window. Reload to see it as it is.";
     alertReader(sentence, { lasting: true });
@@ -134,20 +141,28 @@ function move(key, extend) {
   anchor = current;
 }
 
-function nextUndecided() {
-  const after = [...tiles.keys()].map((step) => (current + 1 + step) % tiles.length);
-  return after.find((index) => isUndecided(tiles[index])) ?? -1;
+/* Neither seen nor excluded: such a cell keeps the case from being signed. */
+function isUnseen({ image }) {
+  return !displays.has(image) && !findings.of(image).exclusion;
 }
 
+function next(asked) {
+  const after = [...tiles.keys()].map((step) => (current + 1 + step) % tiles.length);
+  return after.find((index) => asked(tiles[index])) ?? -1;
+}
+
+/* To the next cell without a finding; once there is none, to the next that was never in sight. */
 function goOn() {
-  const next = nextUndecided();
-  if (next === -1) {
-    moveTo(current);
-    return " Every cell has a finding: S goes on to sign.";
-  }
-  moveTo(next);
+  const undecided = next(isUndecided);
+  const unseen = next(isUnseen);
+  if (undecided !== -1) moveTo(undecided);
+  else if (unseen !== -1) moveTo(unseen);
+  else moveTo(current);
   anchor = current;
-  return ` ${tally().undecided} undecided.`;
+  if (undecided !== -1) return ` ${tally().undecided} undecided.`;
+  if (unseen === -1) return " Every cell was displayed and has a finding: S goes on to sign.";
+  const left = tiles.filter(isUnseen).length;
+  return ` Every cell has a finding, ${left === 1 ? "one was" : `${left} were`} not displayed yet.`;
 }
 
 // ── Deciding ────────────────────────────────────────────────────────────────────────────────────
@@ -255,6 +270,7 @@ bench.addEventListener("click", (event) => {
 
 tiles.forEach(({ element, link }, index) => {
   link.tabIndex = -1;
+  if (!displays.has(tiles[index].image)) sight.watch(element.querySelector("img"), tiles[index].image);
   link.addEventListener("focus", () => moveTo(index, { focus: false }));
   element.addEventListener("click", (event) => {
     if (event.detail === 0) return; // pressed by a key or a reader of screens: opens the cell
@@ -277,6 +293,7 @@ tiles.forEach(({ element, link }, index) => {
 
 new ResizeObserver(() => {
   document.documentElement.style.setProperty("--bench-height", `${bench.offsetHeight}px`);
+  sight.observe();
 }).observe(bench);
 
 document.querySelector("[data-with-script]").hidden = false;

@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.utils import timezone
 
-from accounts import lockout, people, permissions, tokens
+from accounts import events, lockout, people, permissions, tokens
 from accounts.models import AccountEvent, Invitation, Role, User
 from tests import make_accounts as make
 from tests.at_once import at_once
@@ -424,3 +424,25 @@ def test_a_verb_is_refused_to_other_roles_and_to_administrators_elsewhere(verb, 
     unchanged = User.objects.get(pk=person.pk)
     assert (unchanged.role, unchanged.is_active) == (person.role, person.is_active)
     assert recorded() == []
+
+
+def test_r6_an_administrator_says_who_is_a_senior_and_the_change_is_recorded():
+    administrator = make.administrator()
+    subject = make.cytotechnologist(laboratory=administrator.laboratory, name="Kim")
+
+    changed = people.change_seniority(subject, administrator, is_senior=True)
+    people.change_seniority(subject, administrator, is_senior=True)
+
+    assert changed.is_senior
+    [event] = AccountEvent.objects.all()
+    assert event.detail["changes"] == {"is_senior": {"old": False, "new": True}}
+    assert events.sentence(event).endswith("changed whether Kim is a senior: from off to on")
+
+
+@pytest.mark.parametrize("role", ["pathologist", "administrator"])
+def test_only_a_cytotechnologist_is_made_a_senior(role):
+    administrator = make.administrator()
+    subject = make.user(role, laboratory=administrator.laboratory)
+
+    with pytest.raises(PermissionDenied):
+        people.change_seniority(subject, administrator, is_senior=True)

@@ -89,13 +89,17 @@ def test_a_case_goes_from_accession_to_signature_through_the_api(live_server, wo
                 ]
             },
         )
+        shown = {"images": [image["id"] for image in classified["images"]]}
+        displayed = program.post(path + "displays/", json=shown)
         signed = program.post(
             path + "sign/",
             json={"adequacy": "SAT", "interpretations": ["NILM"], "password": PASSWORD},
         )
         trail = program.get(path + "trail/")
 
-    assert decided["progress"] == {"images": 5, "decided": 5, "excluded": 0}
+    told = {"images": 5, "displayed": 0, "decided": 5, "excluded": 0}
+    assert decided["progress"] == told
+    assert displayed["progress"] == told | {"displayed": 5}
     assert signed["status"] == "signed"
     assert signed["report"]["matches"] is True
     assert Case.objects.get().reports.get().digest == signed["report"]["digest"]
@@ -108,6 +112,7 @@ def test_a_case_goes_from_accession_to_signature_through_the_api(live_server, wo
         "record",
         "claim",
         "decide",
+        "display",
         "sign",
     ]
 

@@ -7,7 +7,7 @@ import pytest
 from django.contrib.messages import get_messages
 from django.urls import reverse
 
-from cases import workflow
+from cases import queries, workflow
 from cases.models import Case, Finding
 from cases.signature import MEANING
 from tests import make
@@ -118,7 +118,7 @@ def test_findings_are_kept_and_told_with_the_progress_of_the_review():
         (str(first.pk), "Parabasal", "", True),
         (str(second.pk), "", "Out of focus", None),
     ]
-    assert told["progress"] == {"images": 3, "decided": 1, "excluded": 1}
+    assert told["progress"] == {"images": 3, "displayed": 0, "decided": 1, "excluded": 1}
     assert told["disclaimer"] == DISCLAIMER
     detail = as_person(case.reviewer).get(url("case-detail", case)).json()
     assert detail["findings"] == told["findings"]
@@ -147,7 +147,7 @@ def test_a_finding_is_withdrawn_by_a_decision_that_says_nothing():
     answer = decide(client, case, {"image": str(image.pk), "replaces": standing["id"]})
 
     assert answer.json()["findings"] == []
-    assert answer.json()["progress"] == {"images": 1, "decided": 0, "excluded": 0}
+    assert answer.json()["progress"] == {"images": 1, "displayed": 0, "decided": 0, "excluded": 0}
 
 
 def test_a_stale_finding_overwrites_nothing_and_is_told_what_stands():
@@ -207,8 +207,32 @@ def test_cells_are_decided_in_review_alone():
 
     assert answer.status_code == 409
     assert answer.json() == {
-        "detail": "Cannot decide on the cells of a case that is awaiting review."
+        "detail": "Cannot decide on the cells of a case that is awaiting review: nobody holds it. "
+        "Claim it first; earlier findings of yours are kept."
     }
+
+
+# ── Displays ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_a_program_showed_to_its_reader_is_kept_and_counted():
+    case = in_review(images=2)
+    first = case.images.first()
+
+    answer = as_person(case.reviewer).post(url("case-displays", case), {"images": [str(first.pk)]})
+
+    assert answer.status_code == 200, answer.content
+    assert answer.json()["progress"] == {"images": 2, "displayed": 1, "decided": 0, "excluded": 0}
+    assert list(queries.displays(case).values_list("image_id", flat=True)) == [first.pk]
+
+
+@pytest.mark.parametrize("images", [[], ["no id"], ["00000000-0000-0000-0000-000000000000"]])
+def test_what_cannot_have_been_displayed_is_refused(images):
+    case = in_review(images=1)
+
+    answer = as_person(case.reviewer).post(url("case-displays", case), {"images": images})
+
+    assert answer.status_code == 400
 
 
 # ── Signature ────────────────────────────────────────────────────────────────────────────────────

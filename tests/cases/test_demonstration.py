@@ -62,6 +62,7 @@ def test_seed_demo_fills_a_laboratory_and_shows_its_logins_again(state_folder, c
     assert all(name.startswith("synthetic-") for name in names), "each says that it is drawn"
     assert riverside.filter(due_at__lt=demonstration.clock.now()).exclude(status="signed").exists()
     assert set(AuditEvent.objects.values_list("action", flat=True)) >= {"sign", "requeue", "record"}
+    call_command("verify_audit")
 
 
 def test_a_folder_with_too_few_pictures_is_refused_before_anything_is_made(settings, tmp_path):

@@ -13,7 +13,7 @@ from accounts.authentication import Reauthentication
 from accounts.models import User
 from cases import bethesda, queries, signature, workflow
 from cases.bethesda import Adequacy
-from cases.models import AuditEvent, Case, Finding, Report
+from cases.models import AuditEvent, Case, Display, Finding, Report
 from cases.workflow import Decision, InvalidTransition, Refused, StaleFinding
 from tests import make
 
@@ -253,9 +253,49 @@ def test_a_case_with_an_undecided_cell_is_not_signed():
         workflow.sign(case, case.reviewer, NILM, proof(case.reviewer))
 
 
-def test_an_excluded_cell_counts_as_decided():
+def test_a_case_with_a_cell_that_was_never_displayed_to_its_reader_is_not_signed():
+    case = decided_case()
+    colleague = make.pathologist(laboratory=case.laboratory)
+    unseen = case.images.first()
+    Display.objects.filter(image=unseen).update(reader=colleague)
+
+    with pytest.raises(Refused, match="One cell was never displayed to you"):
+        workflow.sign(case, case.reviewer, NILM, proof(case.reviewer))
+    workflow.display(case, case.reviewer, [unseen.pk])
+    signed = workflow.sign(case, case.reviewer, NILM, proof(case.reviewer))
+
+    assert signed.status == Status.SIGNED
+
+
+def test_what_was_displayed_is_kept_once_with_its_event():
+    case = case_in_review()
+    first, second = case.images.values_list("pk", flat=True)
+
+    made = [
+        workflow.display(case, case.reviewer, images)
+        for images in ([first], [first, second], [second])
+    ]
+
+    assert made == [[first], [second], []]
+    assert set(queries.displays(case).values_list("image_id", flat=True)) == {first, second}
+    said = [event.detail["images"] for event in case.events.filter(action="display")]
+    assert said == [[str(first)], [str(second)]]
+
+
+def test_an_image_of_another_case_is_not_displayed():
+    case = case_in_review()
+    other = case_in_review(images=1).images.get()
+
+    with pytest.raises(Refused, match="not in the case"):
+        workflow.display(case, case.reviewer, [case.images.first().pk, other.pk])
+
+    assert not Display.objects.exists()
+
+
+def test_an_excluded_cell_counts_as_decided_and_need_not_be_displayed():
     case = case_in_review(images=1)
     make.finding(case, case.images.get(), exclusion="Out of focus")
+    Display.objects.all().delete()
 
     signed = workflow.sign(case, case.reviewer, NILM, proof(case.reviewer))
 

@@ -55,6 +55,10 @@ VERBS = {
             [workflow.Decision(image_id=case.images.first().pk, cell_class="Parabasal")],
         ),
     ),
+    "display": (
+        Status.REVIEWING,
+        lambda case, user: workflow.display(case, user, [case.images.first().pk]),
+    ),
     "sign": (Status.REVIEWING, lambda case, user: workflow.sign(case, user, NILM, proof(user))),
 }
 OF_CYTOTECHNOLOGISTS = {"revise", "add_image", "remove_image", "submit", "retry"}

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from cases import clock
+from cases import bethesda, clock
 from cases.models import Case, Finding
 from dashboards import statistics
 from dashboards.period import Period
@@ -378,9 +378,20 @@ def test_the_read_of_a_reader_who_released_the_case_does_not_count(reader):
     assert [row.code for row in statistics.interpretations(scope(reader))] == ["NILM"]
 
 
-def test_a_signed_case_without_a_read_is_not_hidden(reader):
-    case = world.signed(reader, ago=days(1), took=5)
-    case.reviews.update(read=None)
+def test_a_case_whose_report_was_amended_counts_once_under_the_new_result(reader):
+    case = world.signed(reader, ago=days(1), took=5, read=world.satisfactory("NILM"))
+    world.signed(reader, ago=days(1), took=5, read=world.satisfactory("NILM"))
+    make.next_report(case, bethesda.Read.from_json(world.satisfactory("HSIL")))
+
+    rows = statistics.interpretations(scope(reader))
+
+    assert [(row.code, row.count) for row in rows] == [("NILM", 1), ("HSIL", 1)]
+    assert statistics.overview(scope(reader)).signed == 2
+
+
+def test_a_signed_case_without_a_report_is_not_hidden(reader):
+    with clock.at(NOW - days(1)):
+        make.case(Status.SIGNED, reviewer=reader, signed_at=NOW - days(1))
 
     [row] = statistics.interpretations(scope(reader))
 

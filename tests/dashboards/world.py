@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from cases import clock
+from cases import bethesda, clock
 from cases.models import Case, Review
 from inference.labels import CellClass
 from tests import make
@@ -43,8 +43,10 @@ def signed(  # noqa: PLR0913 -- each is a fact of the case, named at the call
             priority=Case.Priority.URGENT if urgent else Case.Priority.ROUTINE,
             due_at=accessioned + hours(20 if urgent else 100),
         )
-        Review.objects.filter(case=case).update(read=read or satisfactory("NILM"))
         fill(case, cells)
+        read = read or satisfactory("NILM")
+        Review.objects.filter(case=case).update(read=read)
+        make.report(case, bethesda.Read.from_json(read))
     return case
 
 

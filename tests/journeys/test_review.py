@@ -4,8 +4,10 @@ import re
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
-from cases import workflow
+from accounts.authentication import Reauthentication
+from cases import bethesda, queries, workflow
 from cases.models import Case, Finding, Prediction, Report
 from inference.labels import CellClass
 from tests import make
@@ -14,6 +16,13 @@ from tests.make_accounts import PASSWORD
 BUSY = 60_000  # milliseconds that a loaded machine may need
 Status = Case.Status
 DYSKERATOTIC, KOILOCYTOTIC, METAPLASTIC, PARABASAL, SUPERFICIAL = CellClass
+
+
+READ = bethesda.Read(adequacy=bethesda.Adequacy.SATISFACTORY, interpretations=("LSIL",))
+
+
+def proof(user):
+    return Reauthentication(user_id=user.pk, at=timezone.now(), method="password")
 
 
 @pytest.fixture
@@ -83,6 +92,13 @@ def counts(page):
     return [int(page.locator(f"[data-count={name}]").inner_text()) for name in names]
 
 
+def displayed(page, number):
+    """Wait until so many cells were in sight, and that is saved."""
+    from playwright.sync_api import expect
+
+    expect(page.locator("[data-count=displayed]")).to_have_text(str(number), timeout=BUSY)
+
+
 def tile(page, place):
     return page.locator(f"[data-place='{place}']")
 
@@ -116,6 +132,7 @@ def test_forty_cells_are_decided_and_signed_without_the_mouse(page, complaints, 
     press(page, "5", "u")  # a slip, and back
     press(page, *["Space"] * 37)
     said(page, "All saved")
+    see_the_rest(page)
 
     expected = model | {names[1]: METAPLASTIC, names[2]: "Out of focus"}
     assert counts(page) == [39, 1, 0, 40]
@@ -154,6 +171,14 @@ def test_forty_cells_are_decided_and_signed_without_the_mouse(page, complaints, 
     assert complaints == []
 
 
+def see_the_rest(page):
+    """Keys were faster than eyes: N goes on to what was not in sight yet."""
+    announced = page.locator("[data-announce]")
+    while "not displayed yet" in (announced.text_content() or ""):
+        page.wait_for_timeout(400)
+        press(page, "n")
+
+
 def tab_to(page, selector):
     """Walk with the Tab key, as a person without a mouse does."""
     for _ in range(60):
@@ -161,6 +186,63 @@ def tab_to(page, selector):
         if page.locator(f"{selector}:focus").count():
             return
     raise AssertionError(f"Tab does not lead to {selector}")
+
+
+def test_a_case_is_not_signed_before_its_reader_saw_every_cell(
+    page, complaints, live_server, transactional_db
+):
+    case = claimed_case(40)
+    page.set_viewport_size({"width": 800, "height": 700})  # a part of them is further down
+    open_gallery(page, live_server, case)
+
+    press(page, "Control+a", "Space")
+    page.wait_for_timeout(1000)
+    seen = int(page.locator("[data-count=displayed]").inner_text())
+    assert 0 < seen < 40
+    said(page, "All saved")
+    press(page, "s")
+    page.wait_for_url("**/sign/", wait_until="commit")
+    unseen = page.locator("[data-unseen]")
+    assert f"{40 - seen} cells were never displayed to you" in unseen.inner_text()
+    assert queries.displays(case).count() == seen
+    with pytest.raises(workflow.Refused, match="never displayed"):
+        workflow.sign(case, case.reviewer, READ, proof(case.reviewer))
+
+    unseen.get_by_role("link", name="Go to the first of them").click()
+    page.locator("[data-bench]").get_by_role("button", name="Metaplastic").wait_for()
+    for _ in range(40):
+        page.wait_for_timeout(400)
+        press(page, "n")
+    displayed(page, 40)
+    press(page, "s")
+    page.wait_for_url("**/sign/", wait_until="commit")
+
+    assert not page.locator("[data-unseen]").count()
+    assert queries.displays(case).count() == 40
+    workflow.sign(case, case.reviewer, READ, proof(case.reviewer))
+    assert complaints == []
+
+
+def test_what_stands_under_a_dialog_or_has_no_picture_is_not_displayed(
+    page, live_server, transactional_db
+):
+    case = claimed_case(3)
+    names = in_order(case)
+    broken = reverse("thumbnail", args=[case.pk, case.images.get(name=names[2]).pk])
+    page.route(f"**{broken}", lambda route: route.abort())
+
+    page.add_init_script(
+        "addEventListener('load', () => document.querySelector('[data-keys]')?.showModal())"
+    )
+    open_gallery(page, live_server, case)
+    page.wait_for_timeout(1500)
+    under_a_dialog = page.locator("[data-count=displayed]").inner_text()
+    press(page, "Escape")
+    displayed(page, 2)
+    page.wait_for_timeout(500)
+
+    assert under_a_dialog == "0"
+    assert page.locator("[data-count=displayed]").inner_text() == "2"
 
 
 def test_several_cells_are_selected_decided_and_undone_together(

@@ -12,7 +12,7 @@ from cases.models import Case, Prediction
 from inference.labels import CellClass
 from tests import make
 from tests.journeys.test_preparation import BUSY, cell, choose, expect_summary, picked
-from tests.journeys.test_review import counts, log_in, press, said, tab_to
+from tests.journeys.test_review import counts, log_in, press, said, see_the_rest, tab_to
 from tests.make_accounts import PASSWORD
 
 
@@ -88,6 +88,7 @@ def test_a_case_goes_from_its_files_to_the_dashboard(
             press(reading, "Space" if cell_class else "5")
     said(reading, "All saved")
     assert counts(reading) == [17, 0, 0, 17]
+    see_the_rest(reading)
     compared = sum(map(bool, stated))
     press(reading, "s")
     reading.wait_for_url("**/sign/", wait_until="commit")

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cases', '0002_append_only_audit_and_reports'),
+        ('cases', '0007_report_versions'),
         ('inference', '0001_initial'),
     ]
 

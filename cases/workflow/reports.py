@@ -1,0 +1,220 @@
+"""Reports: issued once a case is signed; after that every change is a new version (R12)."""
+
+import json
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django.db.transaction import atomic
+
+from accounts.authentication import Reauthentication
+from accounts.models import User
+from cases import audit, bethesda, clock, permissions, signature
+from cases.models import ABNORMAL_CLASSES, Case, Patient, Report
+from cases.signature import Change, Kind, Signature
+from cases.workflow.preparation import refuse_impossible_dates
+from cases.workflow.transition import InvalidTransition, Refused, locked, require, require_fresh
+
+_ACTIONS = {Kind.ADDENDUM: "addend", Kind.AMENDMENT: "amend", Kind.CORRECTION: "correct"}
+LONGEST_REASON = 1000  # characters
+LONGEST_TEXT = 4000
+LONGEST_NOTIFIED = 200
+Status = Case.Status
+
+
+class StaleReport(InvalidTransition):
+    """The version on the page is not the newest: somebody issued another one meanwhile."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """What a report says of the specimen, and its comment, without the clerical error."""
+
+    record_number: str
+    specimen_type: str
+    collected_on: date | None
+    comment: str
+
+
+def issue(case: Case, said: signature.Content, signed: Signature) -> Report:
+    """Keep a version of the report. Called by the verbs, within their transactions."""
+    text = signature.canonical(said)
+    return Report.objects.create(
+        case=case,
+        version=signed.version,
+        kind=signed.kind,
+        content=text,
+        digest=signature.digest(text),
+        signed_by=signed.signer,
+        signed_at=signed.at,
+    )
+
+
+def addend(case: Case, user: User, change: Change, text: str, proof: Reauthentication) -> Case:
+    """Add information to a released report; its result stays as it was."""
+    text = _text(text, "addendum", LONGEST_TEXT)
+    with atomic():
+        case, report = _current(case, user, "addend", change, proof)
+        return _supersede(case, user, report, change, kind=Kind.ADDENDUM, mended={"addendum": text})
+
+
+def amend(
+    case: Case, user: User, change: Change, read: bethesda.Read, proof: Reauthentication
+) -> Case:
+    """Change the result of a released report; the earlier one stays readable, and is named."""
+    with atomic():
+        case, report = _current(case, user, "amend", change, proof)
+        said = json.loads(report.content)
+        abnormal = sum(cell["finding"] in ABNORMAL_CLASSES for cell in said["cells"])
+        if problems := bethesda.problems(read, abnormal):
+            raise Refused(" ".join(problems))
+        if read.to_json() == said["read"]:
+            raise Refused(
+                "The result is what the report says already. More information is an addendum; "
+                "a clerical error is a correction."
+            )
+        return _supersede(
+            case,
+            user,
+            report,
+            change,
+            kind=Kind.AMENDMENT,
+            mended={"read": read.to_json()},
+            changes={"read": [said["read"], read.to_json()]},
+        )
+
+
+def correct(
+    case: Case, user: User, change: Change, correction: Correction, proof: Reauthentication
+) -> Case:
+    """Mend a clerical error in a released report, and in the case that it was taken from."""
+    with atomic():
+        case, report = _current(case, user, "correct", change, proof)
+        said = json.loads(report.content)
+        _mend(case, correction)
+        read = said["read"] | {"comment": correction.comment.strip()}
+        mended = signature.specimen(case) | {"read": read}
+        changes = {key: [said[key], mended[key]] for key in mended if said[key] != mended[key]}
+        if not changes:
+            raise Refused("Nothing differs from what the report says already.")
+        return _supersede(
+            case, user, report, change, kind=Kind.CORRECTION, mended=mended, changes=changes
+        )
+
+
+def _current(
+    case: Case, user: User, action: str, change: Change, proof: Reauthentication
+) -> tuple[Case, Report]:
+    """The locked case and the report that is in force, where this person may change it."""
+    case = locked(case, f"{action} the report of", Status.SIGNED)
+    require(
+        permissions.can_change_report(user, case), "Only pathologists change a released report."
+    )
+    require_fresh(proof, user)
+    report = case.reports.current().get()
+    if report.version != change.supersedes:
+        raise StaleReport(
+            f"Version {report.version} of the report was issued meanwhile. "
+            "Nothing was changed; look at that version first."
+        )
+    if not signature.matches(report):
+        raise Refused(
+            f"Version {report.version} no longer says what was signed: its content does not match "
+            "its digest. No version is made from it; tell your laboratory."
+        )
+    return case, report
+
+
+def _supersede(  # noqa: PLR0913 -- each is a part of the new version, named at the call
+    case: Case,
+    user: User,
+    report: Report,
+    change: Change,
+    *,
+    kind: Kind,
+    mended: signature.Content,
+    **detail: Any,  # noqa: ANN401 -- what the trail keeps, as JSON
+) -> Case:
+    change = _checked(change)
+    signed = Signature(user, clock.now(), report.version + 1, kind)
+    made = issue(case, signature.next_content(case, report, signed, change, mended), signed)
+    audit.record(
+        case,
+        user,
+        _ACTIONS[kind],
+        version=made.version,
+        digest=made.digest,
+        reason=change.reason,
+        affects_care=change.affects_care,
+        notified=change.notified,
+        **detail,
+    )
+    return case
+
+
+def _checked(change: Change) -> Change:
+    """The change in words that can be kept; who was notified is needed where care is affected."""
+    reason = _text(change.reason, "reason", LONGEST_REASON)
+    notified = change.notified.strip()
+    if change.affects_care and not (notified and change.notified_at):
+        raise Refused(
+            "Where the patient's care is affected, somebody must have been notified first: "
+            "say who, and when."
+        )
+    if change.notified_at and not notified:
+        raise Refused("Say who was notified.")
+    if notified:
+        _text(notified, "person notified", LONGEST_NOTIFIED)
+    if change.notified_at and change.notified_at > clock.now():
+        raise Refused("The person cannot have been notified in the future.")
+    return Change(
+        supersedes=change.supersedes,
+        reason=reason,
+        affects_care=change.affects_care,
+        notified=notified,
+        notified_at=change.notified_at if notified else None,
+    )
+
+
+def _text(text: str, word: str, longest: int) -> str:
+    text = text.strip()
+    if not text:
+        raise Refused(f"The {word} is missing.")
+    if len(text) > longest:
+        raise Refused(f"The {word} is longer than {longest} characters.")
+    if "\0" in text:
+        raise Refused(f"The {word} has a character in it that cannot be stored.")
+    return text
+
+
+def _mend(case: Case, correction: Correction) -> None:
+    """Put right in the case what was typed wrong at accession; the trail keeps both."""
+    before = case.patient
+    case.patient = _patient(case, correction.record_number.strip())
+    case.specimen_type = correction.specimen_type
+    case.collected_on = correction.collected_on
+    refuse_impossible_dates(case)
+    case.full_clean(exclude=["reviewer"])
+    case.save()
+    if case.patient != before and not before.cases.exists():
+        before.delete()  # an id typed wrong leaves no name behind without a case
+
+
+def _patient(case: Case, record_number: str) -> Patient:
+    """Whose specimen it truly is.
+
+    An id that only this case had was typed wrong, and keeps its name under the right id; an id of
+    another patient's names that patient, and one that is new here nobody yet.
+    """
+    before = case.patient
+    if record_number.casefold() == before.record_number.casefold():
+        return before
+    patients = Patient.objects.filter(laboratory=case.laboratory)
+    patient = patients.filter(record_number__iexact=record_number).first()
+    if patient is None:
+        is_shared = before.cases.exclude(pk=case.pk).exists()
+        patient = Patient(laboratory=case.laboratory) if is_shared else before
+        patient.record_number = record_number
+        patient.full_clean()
+        patient.save()
+    return patient
