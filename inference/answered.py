@@ -32,6 +32,7 @@ class Answered:
     """N cells: what was answered, and what they are.
 
     ``logits`` (N, 5), ``features`` (N, 1280), ``truth`` as positions in ``CellClass`` (N,).
+    ``folds`` number the network that answered each cell, where several did; empty where one did.
     """
 
     logits: NDArray[np.float32]
@@ -39,6 +40,7 @@ class Answered:
     truth: NDArray[np.int64]
     groups: tuple[str, ...]
     files: tuple[str, ...]
+    folds: tuple[int, ...] = ()
 
     @classmethod
     def by(cls, network: Network, folder: Path, cells: Sequence[Cell]) -> Self:
@@ -75,6 +77,7 @@ class Answered:
             truth=self.truth,
             groups=np.array(self.groups),
             files=np.array(self.files),
+            folds=np.array(self.folds, dtype=np.int64),
         )
 
     @classmethod
@@ -93,14 +96,16 @@ class Answered:
                     arrays["truth"],
                     tuple(arrays["groups"].tolist()),
                     tuple(arrays["files"].tolist()),
+                    tuple(arrays["folds"].tolist()) if "folds" in arrays else (),
                 )
         except (OSError, EOFError, ValueError, KeyError, BadZipFile, AttributeError) as error:
             raise WrongData(f"{path} does not hold a network's answers.") from error
 
     @classmethod
     def together(cls, several: Sequence[Self]) -> Self:
-        """The cells of several answers as one, in the order of their files."""
+        """The cells of several networks' answers as one, in the order of their files."""
         files = [file for one in several for file in one.files]
+        folds = [fold for fold, one in enumerate(several) for _ in one.files]
         order = np.argsort(files)
         groups = [group for one in several for group in one.groups]
         return cls(
@@ -109,6 +114,40 @@ class Answered:
             np.concatenate([one.truth for one in several])[order],
             tuple(groups[i] for i in order),
             tuple(files[i] for i in order),
+            tuple(folds[i] for i in order),
+        )
+
+    def of_cells(self, cells: Sequence[Cell]) -> Self:
+        """The same answers in the order of these cells, which must be the ones that were asked.
+
+        Raises:
+            WrongData: cells are missing or more, or have another class or group.
+
+        """
+        places = {file: i for i, file in enumerate(self.files)}
+        missing = [cell.file for cell in cells if cell.file not in places]
+        more = len(self.files) - (len(cells) - len(missing))
+        if missing or more or len(places) < len(self.files):
+            raise WrongData(
+                f"The answers are to other cells than these: {len(missing)} are missing"
+                f"{f', {missing[0]} for one' if missing else ''}, and {more} are more."
+            )
+        order = np.array([places[cell.file] for cell in cells], dtype=np.int64)
+        for cell, place, truth in zip(cells, order, positions(cells), strict=True):
+            if self.groups[place] != cell.group or self.truth[place] != truth:
+                raise WrongData(f"{cell.file} was of another class or group when it was answered.")
+        return self.chosen(order)
+
+    def chosen(self, places: NDArray[np.integer]) -> Self:
+        """The answers at these places."""
+        kept = places.tolist()
+        return type(self)(
+            self.logits[places],
+            self.features[places],
+            self.truth[places],
+            tuple(self.groups[i] for i in kept),
+            tuple(self.files[i] for i in kept),
+            tuple(self.folds[i] for i in kept) if self.folds else (),
         )
 
 

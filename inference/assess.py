@@ -40,7 +40,7 @@ MOST_CERTAIN = 0.80  # the share of cells a selective accuracy is stated for
 SPECIFICITY = 0.95
 PERCENTILES = (0, 0.1, 1, 5, 50, 95, 99, 99.9, 100)
 _ABNORMAL = np.array([cell_class.is_abnormal for cell_class in CellClass])
-_SIDES = (2.5, 97.5)  # percentiles of an interval of 95 %
+SIDES = (2.5, 97.5)  # percentiles of an interval of 95 %
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,10 +116,10 @@ def intervals(assessed: Assessed, seed: int) -> Json:
     groups = int(assessed.groups.max()) + 1
     confusions = np.zeros((groups, len(CellClass), len(CellClass)))
     np.add.at(confusions, (assessed.groups, assessed.truth, assessed.called), 1)
-    drawn = np.tensordot(_drawn(groups, seed), confusions, axes=1)
+    drawn = np.tensordot(draws(groups, seed), confusions, axes=1)
     found = _measures(confusions.sum(axis=0)[None])
     spread = {
-        name: np.nanpercentile(values, _SIDES, axis=0) for name, values in _measures(drawn).items()
+        name: np.nanpercentile(values, SIDES, axis=0) for name, values in _measures(drawn).items()
     }
     plain = ("accuracy", "macro_precision", "macro_recall", "macro_f1")
     return {name: spread[name].tolist() for name in plain} | {
@@ -133,7 +133,7 @@ def intervals(assessed: Assessed, seed: int) -> Json:
     }
 
 
-def _drawn(groups: int, seed: int) -> Floats:
+def draws(groups: int, seed: int) -> Floats:
     """How often each group is in each bootstrap draw: (DRAWS, groups)."""
     chance = np.random.default_rng(seed)
     return chance.multinomial(groups, np.full(groups, 1 / groups), size=DRAWS).astype(float)
@@ -164,14 +164,14 @@ def abnormal(assessed: Assessed, seed: int) -> Json:
     positive = _ABNORMAL[assessed.truth]
     scores = assessed.probabilities[:, _ABNORMAL].sum(axis=1)
     groups = int(assessed.groups.max()) + 1
-    weights = _drawn(groups, seed)[:, assessed.groups]
+    weights = draws(groups, seed)[:, assessed.groups]
     areas = [auroc(scores, positive, one) for one in weights]
     shares = [sensitivity_at(scores, positive, one) for one in weights]
     return {
         "auroc": auroc(scores, positive),
-        "auroc_interval": np.nanpercentile(areas, _SIDES).tolist(),
+        "auroc_interval": np.nanpercentile(areas, SIDES).tolist(),
         "sensitivity": sensitivity_at(scores, positive),
-        "sensitivity_interval": np.nanpercentile(shares, _SIDES).tolist(),
+        "sensitivity_interval": np.nanpercentile(shares, SIDES).tolist(),
         "specificity": SPECIFICITY,
     }
 
@@ -212,15 +212,19 @@ def calibrated(classifier: Classifier, assessed: Assessed) -> Json:
     temperature = fitted.temperature if fitted else 1.0
     # to the power of the temperature and summed to one again, probabilities are as before it
     before = softmax(np.log(np.maximum(assessed.probabilities, 1e-300)) * temperature)
+    return {"temperature": temperature} | reliability(
+        before, assessed.probabilities, assessed.truth
+    )
+
+
+def reliability(before: Floats, after: Floats, truth: NDArray[np.int64]) -> Json:
+    """Calibration error and reliability of probabilities without and with a temperature."""
     return {
-        "temperature": temperature,
-        "error_before": calibration.calibration_error(before, assessed.truth),
-        "error_after": calibration.calibration_error(assessed.probabilities, assessed.truth),
+        "error_before": calibration.calibration_error(before, truth),
+        "error_after": calibration.calibration_error(after, truth),
         "bins": calibration.BINS,
-        "before": [asdict(one) for one in calibration.reliability(before, assessed.truth)],
-        "after": [
-            asdict(one) for one in calibration.reliability(assessed.probabilities, assessed.truth)
-        ],
+        "before": [asdict(one) for one in calibration.reliability(before, truth)],
+        "after": [asdict(one) for one in calibration.reliability(after, truth)],
     }
 
 
@@ -242,24 +246,35 @@ def sets(classifier: Classifier, assessed: Assessed) -> Json | None:
     """How often prediction sets hold the true class, over cells and over groups, and their size."""
     if classifier.calibration is None:
         return None
-    held = np.array(
+    return {
+        "level": classifier.calibration.level,
+        "threshold": classifier.calibration.threshold,
+    } | covered(assessed)
+
+
+def held(assessed: Assessed) -> NDArray[np.bool_]:
+    """Whether the set of each cell holds its true class."""
+    return np.array(
         [
             list(CellClass)[place] in one.prediction_set
             for place, one in zip(assessed.truth, assessed.predictions, strict=True)
         ]
     )
+
+
+def covered(assessed: Assessed) -> Json:
+    """Coverage over cells, over groups and by class, and the sizes of the sets."""
+    holds = held(assessed)
     sizes = np.array([len(one.prediction_set) for one in assessed.predictions])
     counts = np.bincount(assessed.groups)
-    by_group = np.bincount(assessed.groups, held) / counts
+    by_group = np.bincount(assessed.groups, holds) / counts
     return {
-        "level": classifier.calibration.level,
-        "threshold": classifier.calibration.threshold,
-        "coverage": float(held.mean()),
+        "coverage": float(holds.mean()),
         "coverage_by_group": float(by_group.mean()),
         "mean_size": float(sizes.mean()),
         "sizes": {str(size): int((sizes == size).sum()) for size in sorted(set(sizes.tolist()))},
         "coverage_per_class": {
-            label: float(held[assessed.truth == i].mean())
+            label: float(holds[assessed.truth == i].mean())
             for i, label in enumerate(LABELS)
             if (assessed.truth == i).any()
         },

@@ -7,6 +7,10 @@ on scaled features as in Guan et al., "Revisit PCA-based Technique for Out-of-Di
 Detection", ICCV 2023. It was chosen by measurement; docs/model-card.md has the table.
 
 People are told the share of known cells that lie farther out: held-out ones of the same data set.
+For a network that learnt from every cell these come from networks of the same recipe that did not,
+each measured in units of its own training cells' median distance, for what a network learnt from
+lies nearer to its flat than what it did not.
+
 It tells a picture of no such cell, and often a cell of another laboratory. It does not promise to
 discover a new kind of cell among well-made crops of the same laboratory.
 """
@@ -56,7 +60,8 @@ class Familiarity:
         mean = scaled.mean(axis=0)
         centred = scaled - mean
         _, axes = np.linalg.eigh(centred.T @ centred)
-        principal = axes[:, ::-1][:, :directions]
+        # as many directions as cells would leave every cell on the flat
+        principal = axes[:, ::-1][:, : min(directions, len(training) // 2)]
         # an axis may point either way: its largest part is made positive, on every machine
         signs = np.sign(principal[np.abs(principal).argmax(axis=0), np.arange(principal.shape[1])])
         flat = cls(
@@ -65,6 +70,20 @@ class Familiarity:
             np.zeros(0, dtype=np.float32),
         )
         return cls(flat.mean, flat.directions, np.sort(flat.measured(held_out)))
+
+    @classmethod
+    def fit_relative(
+        cls, training: Floats, relative: Floats, *, directions: int = DIRECTIONS
+    ) -> Self:
+        """For a network that learnt from every cell, so that none is left to measure it with.
+
+        ``relative`` are distances that ``relative`` measured in networks of the same recipe: how
+        much farther out held-out cells lie than the median of those learnt from. The network's own
+        median makes them its distances.
+        """
+        flat = cls.fit(training, training, directions=directions)
+        distances = np.sort(relative) * np.median(flat.distances)
+        return cls(flat.mean, flat.directions, distances.astype(np.float32))
 
     def measured(self, features: Floats) -> Floats:
         """The distance of each picture's features (N, F) from the flat; 0 to 2."""
@@ -109,6 +128,17 @@ class Familiarity:
         if not (shaped and all(np.isfinite(each).all() for each in (mean, directions, distances))):
             raise ValueError("arrays of the wrong shape")
         return cls(mean, directions, distances)
+
+
+def relative(training: Floats, held_out: Floats, *, directions: int = DIRECTIONS) -> Floats:
+    """How far held-out cells (M, F) lie from the flat of a network's training cells (N, F).
+
+    In units of the median distance of the training cells themselves, whose network and whose flat
+    know them: so the distances of several networks can be laid beside each other.
+    """
+    flat = Familiarity.fit(training, training, directions=directions)
+    distances: Floats = flat.measured(held_out) / np.median(flat.distances)
+    return distances
 
 
 def read(path: Path, digest: str, *, width: int = WIDTH) -> Familiarity:

@@ -30,6 +30,35 @@ def test_of_known_cells_one_in_twenty_is_called_unfamiliar(known):
     assert np.mean(shares) == pytest.approx(0.5, abs=0.05)
 
 
+def test_distances_of_other_networks_are_laid_beside_each_other():
+    strong = familiarity.relative(features(1, 500), features(2, 400), directions=8)
+    axes = np.linalg.qr(np.random.default_rng(9).normal(0, 1, (100, 100)))[0].astype(np.float32)
+    turned = familiarity.relative(
+        7 * features(1, 500) @ axes, 7 * features(2, 400) @ axes, directions=8
+    )
+
+    assert turned == pytest.approx(strong, rel=0.01)
+
+
+def unseen(seed, count):
+    """Cells that no network learnt from: they lie a little farther from the flat."""
+    more = np.random.default_rng([seed, 99]).normal(0, 0.2, (count, 100))
+    return features(seed, count) + more.astype(np.float32)
+
+
+def test_a_network_that_learnt_from_all_keeps_nineteen_in_twenty_of_others_cells():
+    training, coming = features(1, 500), unseen(3, 4000)
+    others = familiarity.relative(features(7, 400), unseen(8, 2000), directions=8)
+
+    known = Familiarity.fit_relative(training, others, directions=8)
+    naive = Familiarity.fit(training, training, directions=8)
+
+    assert np.median(others) > 1.1
+    assert (np.array(known.shares(coming)) < UNFAMILIAR).mean() == pytest.approx(0.05, abs=0.02)
+    assert (np.array(naive.shares(coming)) < UNFAMILIAR).mean() > 0.08
+    assert known.shares(training) == Familiarity.parsed(known.written()).shares(training)
+
+
 def test_what_lies_off_the_flat_is_farther_than_every_known_cell(known):
     assert max(known.shares(features(4, 100, flat=False))) == 0
 

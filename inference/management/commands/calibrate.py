@@ -1,6 +1,8 @@
 """``manage.py calibrate``: fit a model's temperature, prediction sets and familiarity."""
 
+import json
 from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from inference.answered import Answered, parts_of
 from inference.calibration import LEVEL, CannotCalibrate
 from inference.dataset import WrongData
 from inference.familiarity import Familiarity
+from inference.learnt import relative_distances
 from inference.manifest import FAMILIARITY, Manifest
 from inference.runtime import OnnxNetwork
 from inference.weights import WrongWeights
@@ -38,21 +41,48 @@ class Command(BaseCommand):
         parser.add_argument("model", type=Path, help="the model folder to calibrate")
         parser.add_argument("data", type=Path, help="the data folder it was trained on")
         parser.add_argument("--split-file", type=Path, help="the training's split.csv, if at hand")
+        parser.add_argument(
+            "--answers",
+            type=Path,
+            metavar="FILE",
+            help="for a model that learnt from every cell: what networks of its recipe answered "
+            "out of fold, by group",
+        )
+        parser.add_argument(
+            "--folds",
+            type=Path,
+            nargs="+",
+            default=(),
+            metavar="RUN",
+            help="their training runs; those beside --answers, if not named",
+        )
         parser.add_argument("--level", type=share, default=LEVEL, help="of the prediction sets")
         parser.add_argument("--threads", type=int, default=1)
 
-    def handle(
+    def handle(  # noqa: PLR0913 -- an argument an option
         self,
         *,
         model: Path,
         data: Path,
         split_file: Path | None,
+        answers: Path | None,
+        folds: Sequence[Path],
         level: float,
         threads: int,
         **_options: object,
     ) -> None:
         try:
-            described = calibrate(model, data, split_file, level=level, threads=threads)
+            if answers:
+                runs = list(folds) or sorted(
+                    one.parent for one in answers.parent.glob("*/answers.npz")
+                )
+                for run, what in other_recipes(manifest.read(model), runs):
+                    self.stderr.write(f"{run} had another recipe: {what}.")
+                described = calibrate_out_of_fold(
+                    model, data, answers, runs, level=level, threads=threads
+                )
+            else:
+                described = calibrate(model, data, split_file, level=level, threads=threads)
         except (WrongWeights, WrongData, CannotCalibrate) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{described.name}: {described.calibration}.")
@@ -77,6 +107,10 @@ def calibrate(
     """
     described = manifest.read(folder)
     parts = parts_of(described, data, split)
+    if "validation" not in parts:
+        raise WrongData(
+            f"{described.name} held no validation part out: calibrate it by --answers out of fold."
+        )
     network = OnnxNetwork(folder, described, threads=threads)
     held_out = Answered.by(network, data, parts["validation"])
     fitted = calibration.fit(
@@ -87,7 +121,72 @@ def calibrate(
         level=level,
     )
     training = Answered.by(network, data, parts["train"])
-    content = Familiarity.fit(training.features, held_out.features).written()
+    known = Familiarity.fit(training.features, held_out.features)
+    return _written(folder, described, fitted, known)
+
+
+def calibrate_out_of_fold(  # noqa: PLR0913 -- the last two have defaults
+    folder: Path,
+    data: Path,
+    answers: Path,
+    runs: Sequence[Path],
+    *,
+    level: float = LEVEL,
+    threads: int = 1,
+) -> Manifest:
+    """Calibrate a model that learnt from every cell by what others of its recipe said of them.
+
+    Their temperature and sets are taken for its own. Familiarity is the model's own flat, and how
+    far from theirs the cells lay that they did not learn from.
+
+    Raises:
+        WrongWeights: the folder holds no whole model.
+        WrongData: the model held cells out, or the answers or runs are of other cells.
+        CannotCalibrate: too few groups for the level.
+
+    """
+    described = manifest.read(folder)
+    parts = parts_of(described, data)
+    if set(parts) != {"train"}:
+        raise WrongData(f"{described.name} held cells out: calibrate it by those.")
+    answered = Answered.read(answers).of_cells(parts["train"])
+    files, relative, _ = relative_distances(list(runs), data, threads=threads)
+    if sorted(files) != sorted(answered.files):
+        raise WrongData(f"The runs of the folds held out other cells than {answers} answers.")
+    fitted = calibration.fit(
+        answered.logits,
+        answered.truth,
+        answered.groups,
+        source=f"each answered by one of {len(runs)} networks that did not learn from its group",
+        level=level,
+    )
+    training = Answered.by(OnnxNetwork(folder, described, threads=threads), data, parts["train"])
+    known = Familiarity.fit_relative(training.features, relative)
+    return _written(folder, described, fitted, known)
+
+
+def other_recipes(described: Manifest, runs: Sequence[Path]) -> list[tuple[Path, str]]:
+    """The runs whose recipe is not the model's, with what differs; their splits of course do."""
+    found = []
+    for run in runs:
+        try:
+            recipe = json.loads((run / "recipe.json").read_text())
+        except (OSError, ValueError) as error:
+            raise WrongData(f"{run} is not a training run: it has no recipe.json.") from error
+        differing = [
+            name
+            for name in sorted(recipe.keys() | described.recipe.keys())
+            if name not in {"split", "data"} and recipe.get(name) != described.recipe.get(name)
+        ]
+        if differing:
+            found.append((run, ", ".join(differing)))
+    return found
+
+
+def _written(
+    folder: Path, described: Manifest, fitted: calibration.Calibration, known: Familiarity
+) -> Manifest:
+    content = known.written()
     calibrated = replace(
         described,
         files=described.files | {FAMILIARITY: weights.digest(content)},

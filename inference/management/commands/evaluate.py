@@ -69,7 +69,7 @@ class Command(BaseCommand):
             described = manifest.read(model)
             classifier = load_classifier(model, threads=threads)
             cells = parts_of(described, data, split_file)[split]
-            others = _others(data, cells, external, seed=seed, drawn=drawn)
+            others = others_of(data, cells, external, seed=seed, drawn=drawn)
             assessed = Assessed.of(classifier, data, cells)
             found = assess.assess(classifier, assessed, others, seed=seed)
             if maps:
@@ -109,7 +109,7 @@ def _rounded(value: Any) -> Any:  # noqa: ANN401 -- JSON is of any kind
     return value
 
 
-def _others(
+def others_of(
     data: Path, cells: Sequence[Cell], external: Sequence[Path], *, seed: int, drawn: int
 ) -> dict[str, list[Source]]:
     """Drawn pictures, fields made of the cells' own crops, and each folder with its folders."""
@@ -138,27 +138,30 @@ def table(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("cells", f"{found['cells']} in {found['groups']} groups, {found['split']} part"),
     ]
     rows += [
-        (name.replace("_", " "), _with(figures[name], between[name]))
+        (name.replace("_", " "), with_interval(figures[name], between[name]))
         for name in ("accuracy", "macro_precision", "macro_recall", "macro_f1")
     ]
     for label, one in between["per_class"].items():
         rows += [
-            (f"{label}, {name}", _with(one[name]["value"], one[name]["interval"]))
+            (f"{label}, {name}", with_interval(one[name]["value"], one[name]["interval"]))
             for name in ("sensitivity", "specificity")
         ]
     abnormal, calibrated = found["abnormal"], found["calibration"]
     rows += [
-        ("abnormal against rest, AUROC", _with(abnormal["auroc"], abnormal["auroc_interval"])),
+        (
+            "abnormal against rest, AUROC",
+            with_interval(abnormal["auroc"], abnormal["auroc_interval"]),
+        ),
         (
             f"the same, sensitivity at {abnormal['specificity']:.0%} specificity",
-            _with(abnormal["sensitivity"], abnormal["sensitivity_interval"]),
+            with_interval(abnormal["sensitivity"], abnormal["sensitivity_interval"]),
         ),
         ("temperature", f"{calibrated['temperature']:.3f}"),
         ("calibration error before temperature", f"{calibrated['error_before']:.4f}"),
         ("calibration error", f"{calibrated['error_after']:.4f}"),
         (
             f"accuracy on the most certain {found['selective']['share']:.0%}",
-            _percent(found["selective"]["accuracy"]),
+            percent(found["selective"]["accuracy"]),
         ),
         *_sets(found["sets"]),
         *_abstention(found["abstention"]),
@@ -185,8 +188,8 @@ def _sets(sets: dict[str, Any] | None) -> list[tuple[str, str]]:
     if sets is None:
         return [("prediction sets", "the model is not calibrated")]
     return [
-        (f"sets at {sets['level']:.0%}, coverage of cells", _percent(sets["coverage"])),
-        (f"sets at {sets['level']:.0%}, coverage by group", _percent(sets["coverage_by_group"])),
+        (f"sets at {sets['level']:.0%}, coverage of cells", percent(sets["coverage"])),
+        (f"sets at {sets['level']:.0%}, coverage by group", percent(sets["coverage_by_group"])),
         (f"sets at {sets['level']:.0%}, mean size", f"{sets['mean_size']:.2f}"),
     ]
 
@@ -194,9 +197,9 @@ def _sets(sets: dict[str, Any] | None) -> list[tuple[str, str]]:
 def _abstention(abstention: dict[str, Any]) -> list[tuple[str, str]]:
     accuracy = abstention["accuracy_of_the_others"]
     return [
-        ("abstained", _percent(abstention["share"])),
+        ("abstained", percent(abstention["share"])),
         *((f"  {reason}", str(count)) for reason, count in abstention["reasons"].items()),
-        ("accuracy where it did not", "-" if accuracy is None else _percent(accuracy)),
+        ("accuracy where it did not", "-" if accuracy is None else percent(accuracy)),
         ("wrong", f"{abstention['wrong']}, of which stood by {abstention['wrong_and_stood_by']}"),
     ]
 
@@ -204,11 +207,11 @@ def _abstention(abstention: dict[str, Any]) -> list[tuple[str, str]]:
 def _familiarity(familiarity: dict[str, Any] | None) -> list[tuple[str, str]]:
     if familiarity is None:
         return []
-    rows = [("familiar", _percent(familiarity["known_kept"]))]
+    rows = [("familiar", percent(familiarity["known_kept"]))]
     for name, one in familiarity["sets"].items():
         value = (
-            f"AUROC {one['auroc']:.3f}, unfamiliar {_percent(one['unfamiliar'])}, "
-            f"abstained {_percent(one['abstained'])} of {one['pictures']}"
+            f"AUROC {one['auroc']:.3f}, unfamiliar {percent(one['unfamiliar'])}, "
+            f"abstained {percent(one['abstained'])} of {one['pictures']}"
         )
         rows.append((f"familiarity, {name}", value))
     return rows
@@ -221,7 +224,7 @@ def _maps(maps: dict[str, Any] | None) -> list[tuple[str, str]]:
     rows = [
         (
             f"of {maps['cells']} maps, on the {part}",
-            f"{_percent(shares[f'on_{part}'])}, of the picture {_percent(shares[part])}",
+            f"{percent(shares[f'on_{part}'])}, of the picture {percent(shares[part])}",
         )
         for part in ("cell", "nucleus")
     ]
@@ -235,10 +238,10 @@ def _maps(maps: dict[str, Any] | None) -> list[tuple[str, str]]:
     return rows
 
 
-def _percent(value: float) -> str:
+def percent(value: float) -> str:
     return f"{value:.1%}"
 
 
-def _with(value: float, interval: Sequence[float]) -> str:
+def with_interval(value: float, interval: Sequence[float]) -> str:
     low, high = interval
     return f"{value:.1%} ({low:.1%} to {high:.1%})"
