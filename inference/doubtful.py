@@ -70,8 +70,9 @@ def doubts(answered: Answered, crossed: CrossFitted | None = None) -> list[Doubt
 
 
 def coverage(answered: Answered, crossed: CrossFitted, found: list[Doubt]) -> dict[str, Coverage]:
-    """The sets of doubtful cells and of the others: where labels are wrong, covering them is not
-    covering the truth.
+    """The sets of all cells, of doubtful ones and of the others.
+
+    Where a label is wrong, a set that covers it does not cover the truth.
     """
     doubtful = np.isin(np.asarray(answered.files), [one.file for one in found])
     classes = list(CellClass)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 WIDTH = 1280  # features of the network
 DIRECTIONS = 64
+_LEAST = 1e-6  # a distance; networks that answer all pictures alike have none
 UNFAMILIAR = 0.05  # farther out than all but this share of known cells
 
 
@@ -137,7 +138,8 @@ def relative(training: Floats, held_out: Floats, *, directions: int = DIRECTIONS
     know them: so the distances of several networks can be laid beside each other.
     """
     flat = Familiarity.fit(training, training, directions=directions)
-    distances: Floats = flat.measured(held_out) / np.median(flat.distances)
+    usual = max(float(np.median(flat.distances)), _LEAST)
+    distances: Floats = flat.measured(held_out) / np.float32(usual)
     return distances
 
 

@@ -44,6 +44,8 @@ from inference.preprocess import PREPROCESSING_VERSION, SIDE, UnreadableImage, p
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from numpy.typing import NDArray
+
     from inference.dataset import Cell
     from inference.recipe import Recipe
     from inference.splits import Part
@@ -395,6 +397,22 @@ def _better(judged: Judged | None, progress: Progress) -> bool:
 def _past(recipe: Recipe, progress: Progress) -> bool:
     """Whether the best epoch lies so far back that waiting for a better one is over."""
     return bool(recipe.patience) and progress.epochs - progress.best_epoch >= recipe.patience
+
+
+def frozen_features(recipe: Recipe, cells: Sequence[Cell]) -> NDArray[np.float32]:
+    """What the start says of cells before any step (N, 1280): how far one comes without training.
+
+    BatchNorm is re-estimated as before a training, on these cells' pictures without their classes.
+    """
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    pictures = _pictures(recipe.data, cells)
+    network = _started(recipe, torch.device("cpu"))
+    if recipe.init != "scratch":
+        _reestimate(network, pictures, recipe)
+    _, features = _answers(network, pictures.pixels)
+    found: NDArray[np.float32] = features.numpy()
+    return found
 
 
 @torch.no_grad()

@@ -42,7 +42,7 @@ def test_distances_of_other_networks_are_laid_beside_each_other():
 
 def unseen(seed, count):
     """Cells that no network learnt from: they lie a little farther from the flat."""
-    more = np.random.default_rng([seed, 99]).normal(0, 0.2, (count, 100))
+    more = np.random.default_rng([seed, 99]).normal(0, 0.25, (count, 100))
     return features(seed, count) + more.astype(np.float32)
 
 
