@@ -69,7 +69,7 @@ def out_of_fold(
         parts = Split(unit="group", fold=fold, folds=folds).of(cells, seed=seed)
         learnt, asked = (
             np.array([places[cell.file] for cell in parts[part]])
-            for part in ("train", "test")  # type: ignore[index] # they are parts
+            for part in ("train", "test")
         )
         classifier = _made(kind, seed)
         classifier.fit(rows[learnt], positions(parts["train"]))

@@ -79,7 +79,8 @@ def kept_features(
     if (out / FEATURES).exists():
         with np.load(out / FEATURES, allow_pickle=False) as kept:
             if kept["init"] == Path(init).name and np.array_equal(kept["files"], files):
-                return kept["features"].astype(np.float32)
+                found: NDArray[np.float32] = kept["features"].astype(np.float32)
+                return found
     from inference.recipe import Recipe  # noqa: PLC0415 -- these import PyTorch
     from inference.train import CannotTrain, frozen_features  # noqa: PLC0415
 
