@@ -17,7 +17,7 @@ help:
 	@echo "make check       lint, formatting, types, import order, templates, migrations, deployment"
 	@echo "make format      what a tool can put right"
 	@echo "make run         the development server; make worker beside it"
-	@echo "make bench       images a second through the whole path"
+	@echo "make bench       what an answer costs, beside other ways; images a second through the whole path"
 
 # ── Running ──────────────────────────────────────────────────────────────────────────────────────
 

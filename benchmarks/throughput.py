@@ -1,8 +1,9 @@
-"""Images a second: through the bare classifier, and through the whole path of a case.
+"""Images a second: through the classifier and its rivals, and through the whole path of a case.
 
-``make bench`` runs it beside PostgreSQL and Valkey of its own. The whole path is what a laboratory
-does: HTTP upload of each file, intake, storage, submission, queue, worker, stored prediction. The
-cells are drawn, or taken from ``--images FOLDER``; both figures are of the same pictures.
+``make bench`` runs it beside PostgreSQL and Valkey of its own. ``compute.py`` measures what is
+between bytes and answers; the whole path is what a laboratory does: HTTP upload of each file,
+intake, storage, submission, queue, worker, stored prediction. The cells are drawn, or taken from
+``--images FOLDER``; all figures are of the same pictures, the first of them for the classifier.
 """
 
 import argparse
@@ -25,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PICTURES = {".bmp", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"}
 READY_WITHIN = 60.0
 DONE_WITHIN = 600.0
+COMPUTED = 96  # pictures that every way of computing answers, several times
 
 
 def main() -> None:
@@ -34,6 +36,7 @@ def main() -> None:
     parser.add_argument("--uploads", type=int, default=3, help="files sent at the same time")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--cases", type=int, default=4, help="cases that the pictures belong to")
+    parser.add_argument("--only", choices=("compute", "path"), help="one part alone")
     chosen = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     sys.path.insert(0, str(ROOT))
@@ -41,8 +44,12 @@ def main() -> None:
     files = _files(chosen.images, chosen.count)
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     print(f"{len(files)} pictures, {sum(map(len, files)) / 2**20:.1f} MiB")
-    _bare(files)
-    _whole_path(files, chosen)
+    if chosen.only != "path":
+        import compute
+
+        compute.report(files[:COMPUTED])
+    if chosen.only != "compute":
+        _whole_path(files, chosen)
 
 
 def _files(folder: Path | None, count: int) -> list[bytes]:
@@ -59,24 +66,6 @@ def _files(folder: Path | None, count: int) -> list[bytes]:
         synthetic.draw(list(CellClass)[seed % len(CellClass)], seed).save(file, "PNG")
         files.append(file.getvalue())
     return files
-
-
-def _bare(files: list[bytes]) -> None:
-    """One process, one thread: bytes in, probabilities out."""
-    from inference import load_classifier
-
-    began = time.perf_counter()
-    classifier = load_classifier()
-    loaded = time.perf_counter() - began
-    classifier.classify(files[:8])  # the first batch warms up
-    began, cpu = time.perf_counter(), time.process_time()
-    classifier.classify(files)
-    took, cpu = time.perf_counter() - began, time.process_time() - cpu
-    print(f"model {classifier.model_version}, loaded in {loaded:.2f} s")
-    print(
-        f"bare classifier, one process: {len(files) / took:.1f} images a second "
-        f"({1000 * cpu / len(files):.1f} ms of processor time an image)"
-    )
 
 
 def _whole_path(files: list[bytes], chosen: argparse.Namespace) -> None:

@@ -22,21 +22,20 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
 def load_classifier(folder: Path | None = None, *, threads: int = 1) -> Classifier:
-    """The classifier of a model folder, or the one that is shipped: takes some 0.3 s.
+    """The classifier of a model folder, or the one that is shipped: takes some 0.5 s.
 
     Raises:
         WrongWeights: a file of the model is missing, truncated, changed or swapped.
 
     """
     # imported here so that naming the Django app costs neither numpy nor the runtime
-    from inference import familiarity  # noqa: PLC0415 -- see above
+    from inference import familiarity, runtime  # noqa: PLC0415 -- see above
     from inference.classifier import Classifier  # noqa: PLC0415 -- see above
     from inference.manifest import FAMILIARITY, read, shipped_folder  # noqa: PLC0415 -- see above
-    from inference.runtime import OnnxNetwork  # noqa: PLC0415 -- see above
 
     folder = folder or shipped_folder()
     manifest = read(folder)
-    network = OnnxNetwork(folder, manifest, threads=threads)
+    network = runtime.load(folder, manifest, threads=threads)
     if manifest.calibration is None:
         return Classifier(network, manifest.name)
     known = familiarity.read(folder / FAMILIARITY, manifest.files[FAMILIARITY])

@@ -2,13 +2,17 @@
 
 - **Where**: the share of a map that lies on the cell and on its nucleus, beside the share of the
   picture that these cover, which is what a map without meaning would reach. Cell and nucleus are
-  told from the slide by how much light they take away, at two thresholds after Otsu. Papanicolaou's
-  stains are too many to be separated by one matrix of colours, and light taken away is common to
-  all of them.
+  told from the slide by how much light they take away, at two thresholds after Otsu; the nucleus
+  also by its stain, haematoxylin, after colour deconvolution (Ruifrok and Johnston, "Quantification
+  of histochemical staining by color deconvolution", Anal Quant Cytol Histol 23, 2001). Neither is
+  right alone: light takes folds and neighbours for nuclei, and the deconvolution, which knows
+  haematoxylin and eosin, takes the blue and green of Papanicolaou's other stains for haematoxylin.
 - **Whether it matters**: places are blurred away, the map's highest first, or brought into a
   blurred picture (deletion and insertion; Petsiuk, Das and Saenko, "RISE", BMVC 2018, arXiv
   1806.07421). The mean probability of the class over the steps is compared with that for places in
   random order.
+
+Whether maps depend on what was learnt at all is asked in ``inference.sanity``, which needs PyTorch.
 """
 
 from __future__ import annotations
@@ -37,6 +41,11 @@ PLACES = 6  # a side of a map
 STEPS = (0, 1, 3, 6, 10, 15, 21, 28, 36)  # places changed; more often while it matters most
 BLUR = 24  # pixels; at this radius no outline is left
 _GREYS = 64
+_STAINS = np.array(  # how much red, green and blue haematoxylin, eosin and diaminobenzidine take
+    [[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]]
+)
+_WHITE = 98  # percentile of a picture that counts as the light of the slide
+CURVES = ("deletion_map", "deletion_random", "insertion_map", "insertion_random")
 
 
 def measure(
@@ -48,12 +57,16 @@ def measure(
     outcomes = classifier.classify([Image.fromarray(one) for one in pictures])
     predictions = [one for one in outcomes if isinstance(one, Prediction)]
     shares: dict[str, list[tuple[float, ...]]] = {}
-    curves: dict[str, list[float]] = {}
+    curves: dict[str, dict[str, list[float]]] = {}
+    stains: dict[str, list[tuple[float, ...]]] = {}
     for pixels, prediction in zip(pictures, predictions, strict=True):
         called = LABELS.index(prediction.cell_class)
         assert prediction.activation_maps is not None  # noqa: S101 -- the classifier made it
         seen = prediction.activation_maps[called]
-        shares.setdefault(prediction.cell_class.value, []).append(on_cell(seen, pixels))
+        label = prediction.cell_class.value
+        shares.setdefault(label, []).append(on_cell(seen, pixels))
+        stains.setdefault(label, []).append(on_stain(seen, pixels))
+        of_class = curves.setdefault(label, {name: [] for name in CURVES})
         orders = {
             "map": np.argsort(-seen, axis=None, kind="stable"),
             "random": chance.permutation(seen.size),
@@ -61,27 +74,51 @@ def measure(
         for name, order in orders.items():
             for change in ("deletion", "insertion"):
                 mean = _mean(classifier, pixels, order, called, inserting=change == "insertion")
-                curves.setdefault(f"{change}_{name}", []).append(mean)
+                of_class[f"{change}_{name}"].append(mean)
+    called_so = [label for label in LABELS if label in shares]
     return {
         "cells": len(predictions),
         "shares": _shares([row for rows in shares.values() for row in rows]),
-        "per_class": {label: _shares(shares[label]) for label in LABELS if label in shares},
-        **{name: float(np.mean(values)) for name, values in curves.items()},
+        "per_class": {label: _shares(shares[label]) for label in called_so},
+        "stain": {
+            "all": _on_stain([row for rows in stains.values() for row in rows]),
+            **{label: _on_stain(stains[label]) for label in called_so},
+        },
+        **{
+            name: float(np.mean([mean for one in curves.values() for mean in one[name]]))
+            for name in CURVES
+        },
+        "curves_per_class": {
+            label: {name: float(np.mean(curves[label][name])) for name in CURVES}
+            for label in called_so
+        },
     }
 
 
 def on_cell(seen: NDArray[np.float32], pixels: NDArray[np.uint8]) -> tuple[float, ...]:
     """The share of a map on the cell, the cell's of the picture; the same of the nucleus."""
-    image = Image.fromarray(np.maximum(seen, 0).astype(np.float32))
-    spread = np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BILINEAR), dtype=np.float64)
-    total = max(float(spread.sum()), 1e-12)
+    spread = _spread(seen)
     cell, nucleus = masks(pixels)
     return (
-        float(spread[cell].sum() / total),
+        float(spread[cell].sum()),
         float(cell.mean()),
-        float(spread[nucleus].sum() / total),
+        float(spread[nucleus].sum()),
         float(nucleus.mean()),
     )
+
+
+def on_stain(seen: NDArray[np.float32], pixels: NDArray[np.uint8]) -> tuple[float, ...]:
+    """The share of a map where haematoxylin is in the cell, and that place's of the picture."""
+    stained = stained_nucleus(pixels)
+    return float(_spread(seen)[stained].sum()), float(stained.mean())
+
+
+def _spread(seen: NDArray[np.float32]) -> Floats:
+    """What speaks for a class, over the whole picture, with the sum 1; all 0 where nothing does."""
+    image = Image.fromarray(np.maximum(seen, 0).astype(np.float32))
+    spread = np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BILINEAR), dtype=np.float64)
+    shares: Floats = spread / max(float(spread.sum()), 1e-12)
+    return shares
 
 
 def masks(pixels: NDArray[np.uint8]) -> tuple[Mask, Mask]:
@@ -90,6 +127,23 @@ def masks(pixels: NDArray[np.uint8]) -> tuple[Mask, Mask]:
     taken = -np.log(light)
     low, high = _otsu(taken)
     return taken > low, taken > high
+
+
+def stained_nucleus(pixels: NDArray[np.uint8]) -> Mask:
+    """Where in the cell the stain of nuclei is, told from its surroundings by Otsu's threshold."""
+    cell, _ = masks(pixels)
+    stain = haematoxylin(pixels)
+    if not cell.any():
+        return cell
+    return cell & (stain > _otsu(stain[cell])[1])
+
+
+def haematoxylin(pixels: NDArray[np.uint8]) -> Floats:
+    """How much of the stain of nuclei there is at each place, by colour deconvolution."""
+    white = np.percentile(pixels, _WHITE, axis=(0, 1))
+    taken = np.maximum(-np.log((pixels.astype(np.float64) + 1) / (white + 1)), 0)
+    stains: Floats = taken @ np.linalg.inv(_STAINS)
+    return np.maximum(stains[..., 0], 0)
 
 
 def _otsu(values: Floats) -> tuple[float, float]:
@@ -134,6 +188,11 @@ def _mean(
     outcomes = classifier.classify(steps)
     heights = [one.probabilities[called] for one in outcomes if isinstance(one, Prediction)]
     return float(np.trapezoid(heights, STEPS) / STEPS[-1])
+
+
+def _on_stain(rows: Sequence[tuple[float, ...]]) -> dict[str, float]:
+    names = ("on_nucleus", "nucleus")
+    return dict(zip(names, np.mean(rows, axis=0).tolist(), strict=True))
 
 
 def _shares(rows: Sequence[tuple[float, ...]]) -> dict[str, float]:

@@ -161,7 +161,7 @@ def parts_of(
 
     """
     if split is None:
-        seed = described.recipe.get("seed")
+        seed = described.recipe.get("split_seed", described.recipe.get("seed"))
         noted = Split.parsed(str(described.recipe.get("split", "parts")))
         parts = noted.of(dataset.read(folder), seed=seed if isinstance(seed, int) else 0)
     else:

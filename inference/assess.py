@@ -104,6 +104,7 @@ def assess(
         "selective": selective(assessed),
         "sets": sets(classifier, assessed),
         "abstention": abstention(assessed),
+        "ensemble": ensemble(assessed),
         "familiarity": familiarity(classifier, assessed, others),
     }
 
@@ -296,6 +297,28 @@ def abstention(assessed: Assessed) -> Json:
             for one in assessed.predictions
             if len(one.prediction_set) > 1
         ),
+    }
+
+
+def ensemble(assessed: Assessed) -> Json | None:
+    """What several networks buy: how each fares alone, and whether they differ where all err."""
+    named = [one.named for one in assessed.predictions]
+    if not all(named):
+        return None
+    places = np.array([[LABELS.index(one) for one in each] for each in named])
+    right_alone = places == assessed.truth[:, None]
+    differ = (places != places[:, :1]).any(axis=1)
+    apart = np.array([one.disagreement or 0.0 for one in assessed.predictions])
+    doubt = 1 - assessed.probabilities.max(axis=1)
+    agreed = assessed.right[~differ]
+    return {
+        "accuracy_of_each": right_alone.mean(axis=0).tolist(),
+        "disagree": float(differ.mean()),
+        "accuracy_where_they_agree": float(agreed.mean()) if len(agreed) else float("nan"),
+        "wrong_told_by": {
+            "disagreement": auroc(apart, ~assessed.right),
+            "confidence": auroc(doubt, ~assessed.right),
+        },
     }
 
 

@@ -60,6 +60,8 @@ def page(found: dict[str, Any], rows: Sequence[tuple[str, str]], *, plotly: str)
     }
     if found["familiarity"]:
         charts["familiarity"] = _familiarity(found)
+    if "forgotten" in found.get("maps", {}):
+        charts["forgotten"] = _forgotten(found["maps"]["forgotten"])
     body = "".join(f"<tr><td>{escape(a)}</td><td>{escape(b)}</td></tr>\n" for a, b in rows)
     return _PAGE.format(
         title=escape(f"{found['model']}, {found['split']} part"),
@@ -324,3 +326,18 @@ def _familiarity(found: dict[str, Any]) -> Chart:
         )
     ]
     return _chart("Pictures of other sets", "", "", *data, yaxis={"range": [0, 1]})
+
+
+def _forgotten(found: dict[str, Any]) -> Chart:
+    lines = {"all": found["correlation"], **found["per_class"]}
+    data = [
+        {"type": "scatter", "mode": "lines+markers", "name": name, "x": found["steps"], "y": values}
+        for name, values in lines.items()
+    ]
+    return _chart(
+        "Activation maps while the network forgets, from the head down",
+        "forgotten down to",
+        "rank correlation with the maps before",
+        *data,
+        yaxis={"range": [-0.5, 1]},
+    )

@@ -20,7 +20,7 @@ familiarity is there for that.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,8 +83,27 @@ class Calibration:
 
     @property
     def threshold(self) -> float:
-        """The largest score a class may have in a set at the default level."""
+        """The largest score a class may have in a set at the level."""
         return self.thresholds[_key(self.level)]
+
+    @property
+    def levels(self) -> list[float]:
+        """The levels that sets are known for, the lowest first."""
+        return sorted(float(level) for level in self.thresholds)
+
+    def at(self, level: float) -> Calibration:
+        """The same, with sets at another level.
+
+        Raises:
+            CannotCalibrate: it knows no sets at that level.
+
+        """
+        if _key(level) not in self.thresholds:
+            known = ", ".join(f"{one:.0%}" for one in self.levels)
+            raise CannotCalibrate(
+                f"This model has no prediction sets at {level:.0%}, but at {known}."
+            )
+        return replace(self, level=level)
 
     def probabilities(self, logits: NDArray[np.float32]) -> Floats:
         """Logits (N, 5) as calibrated probabilities, each row with the sum 1."""

@@ -15,8 +15,12 @@ colour                mean of largest less smallest channel  7.8 (smallest)     
 side                  the shorter one, pixels                48 (smallest)       32
 ====================  =====================================  ==================  =========
 
-Several nuclei in one crop are not looked for: nothing in the data says which crops have them, so
-the check could not be shown to be right.
+Several nuclei in one crop are not looked for, because it cannot be done honestly by plain looks.
+Dark, compact, separate blobs were counted, by light and by haematoxylin after colour deconvolution,
+under 432 settings of size, fill, roundness, contrast and distance from the edge, on 300 crops of
+SIPaKMeD and 120 pairs of crops set side by side: the best setting that questions fewer than 2 % of
+the crops finds 17 % of the pairs (14 % by haematoxylin), and to find 44 % it questions 24 %. Crops
+show their neighbours' nuclei, folds and overlaps, and pale nuclei are no darker than cytoplasm.
 """
 
 from __future__ import annotations

@@ -9,21 +9,27 @@ from __future__ import annotations
 import json
 import struct
 import warnings
+from dataclasses import asdict
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import onnx
 import torch
 from onnx.external_data_helper import set_external_data
 
 from inference import weights
+from inference.answered import Answered
+from inference.calibration import softmax
+from inference.evaluate import Figures
 from inference.labels import LABELS
-from inference.manifest import GRAPH, WEIGHTS, Manifest
+from inference.manifest import GRAPH, WEIGHTS, Manifest, member
 from inference.network import EfficientNet, ServedNetwork
 from inference.preprocess import SIDE
 from inference.reference import load
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -35,39 +41,80 @@ class CannotExport(Exception):
     """A run that cannot become a model; its text is a sentence for people."""
 
 
-def export(run: Path, folder: Path) -> Manifest:
+def export(run: Path, folder: Path, *others: Path) -> Manifest:
     """Make a model folder, named as the folder, of the best checkpoint of a finished run.
 
+    With other runs it becomes an ensemble, and its figures are those of all of them together.
+
     Raises:
-        CannotExport: the run is not finished, or the folder is taken.
+        CannotExport: a run is not finished, the folder is taken, or runs do not go together.
 
     """
-    try:
-        metrics = json.loads((run / "metrics.json").read_text())
-        content = (run / "best.safetensors").read_bytes()
-    except OSError as error:
-        raise CannotExport(f"{run} holds no finished training run.") from error
+    runs = [run, *others]
+    metrics = [_metrics(one) for one in runs]
+    for name in ("split_digest", "preprocessing_version"):
+        for one, known in zip(others, metrics[1:], strict=True):
+            if known[name] != metrics[0][name]:
+                raise CannotExport(f"{one} and {run} do not go together: they differ in {name}.")
     if folder.exists():
         raise CannotExport(f"{folder} exists already.")
-    network = load(run / "best.safetensors", weights.digest(content))
-    graph = _pointing(_graph(network), content).SerializeToString(deterministic=True)
+    files = {
+        place + name: content
+        for number, one in enumerate(runs, start=1)
+        for place in (member(number),)
+        for name, content in _network_files(one).items()
+    }
+    if len({files[name] for name in files if name.endswith(WEIGHTS)}) < len(runs):
+        raise CannotExport("Two of the runs ended with the same network.")
     manifest = Manifest(
         name=folder.name,
-        files={WEIGHTS: weights.digest(content), GRAPH: weights.digest(graph)},
+        files={name: weights.digest(content) for name, content in files.items()},
         labels=list(LABELS),
-        preprocessing_version=metrics["preprocessing_version"],
-        recipe=metrics["recipe"],
-        split_digest=metrics["split_digest"],
-        cells=metrics["cells"],
-        figures=metrics["figures"],
+        preprocessing_version=metrics[0]["preprocessing_version"],
+        recipe=metrics[0]["recipe"],
+        split_digest=metrics[0]["split_digest"],
+        cells=metrics[0]["cells"],
+        figures=_figures_together(runs) if others else metrics[0]["figures"],
+        others=[one["recipe"] for one in metrics[1:]],
     )
     coming = folder.with_name(f".{folder.name}")  # seen by no one until it is whole
-    coming.mkdir(parents=True, exist_ok=True)
-    (coming / WEIGHTS).write_bytes(content)
-    (coming / GRAPH).write_bytes(graph)
+    for name, content in files.items():
+        (coming / name).parent.mkdir(parents=True, exist_ok=True)
+        (coming / name).write_bytes(content)
     manifest.write(coming)
     coming.rename(folder)
     return manifest
+
+
+def _metrics(run: Path) -> dict[str, Any]:
+    try:
+        metrics: dict[str, Any] = json.loads((run / "metrics.json").read_text())
+    except OSError as error:
+        raise CannotExport(f"{run} holds no finished training run.") from error
+    return metrics
+
+
+def _network_files(run: Path) -> dict[str, bytes]:
+    """A network as the two files that serve it."""
+    try:
+        content = (run / "best.safetensors").read_bytes()
+    except OSError as error:
+        raise CannotExport(f"{run} holds no finished training run.") from error
+    network = load(run / "best.safetensors", weights.digest(content))
+    graph = _pointing(_graph(network), content).SerializeToString(deterministic=True)
+    return {WEIGHTS: content, GRAPH: graph}
+
+
+def _figures_together(runs: Sequence[Path]) -> dict[str, dict[str, object]]:
+    """The figures of the mean probabilities on the test part; none where there is no such part."""
+    if not all((run / "answers.npz").exists() for run in runs):
+        return {}
+    answers = [Answered.read(run / "answers.npz") for run in runs]
+    if any(one.files != answers[0].files for one in answers):
+        raise CannotExport("The runs were asked about different cells.")
+    mean = np.mean([softmax(one.logits) for one in answers], axis=0)
+    figures = Figures.of(answers[0].truth.tolist(), mean.argmax(axis=1).tolist())
+    return {"test": asdict(figures)}
 
 
 def _graph(network: EfficientNet) -> onnx.ModelProto:

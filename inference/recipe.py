@@ -36,6 +36,9 @@ class Recipe:
     ``patience`` is how many epochs may pass without a better one, where there is a validation part;
     0 is for ever.
 
+    ``split_seed`` draws the split where ``seed`` does not: the networks of an ensemble differ in
+    their seeds and learn from the same cells.
+
     ``body_rate`` is of the last block, and each block below has ``layer_decay`` times the rate of
     the one above. ``smoothing``, ``mixup`` and ``bootstrap`` (Reed et al., "Training Deep Neural
     Networks on Noisy Labels with Bootstrapping", ICLR 2015 workshop, arXiv 1412.6596: a share of
@@ -49,6 +52,7 @@ class Recipe:
     init: str = "imagenet"
     seed: int = 1
     split: Split = field(default_factory=Split)
+    split_seed: int | None = None
     stages: tuple[Stage, ...] = ()
     patience: int = 0
     body_rate: float = 4e-4
@@ -75,5 +79,7 @@ class Recipe:
         known["data"] = self.data.name
         known["init"] = Path(self.init).name
         known["split"] = str(self.split)
+        if self.split_seed is None:
+            del known["split_seed"]
         known["stages"] = [str(stage) for stage in self.stages]
         return known

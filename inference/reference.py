@@ -45,11 +45,11 @@ def load(path: Path, digest: str) -> EfficientNet:
 
 
 class TorchNetwork:
-    """A model folder in PyTorch, on the GPU where there is one."""
+    """A network of a model folder in PyTorch, on the GPU where there is one."""
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, member: str = "") -> None:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        network = load(folder / WEIGHTS, manifest.files[WEIGHTS])
+        network = load(folder / (member + WEIGHTS), manifest.files[member + WEIGHTS])
         network.to(self._device, memory_format=torch.channels_last)
         self._network = ServedNetwork(network)
 

@@ -101,6 +101,17 @@ def classifier_for(version: ModelVersion) -> Classifier:
         return _loaded[version.digest]
 
 
+def levels(version: ModelVersion) -> list[float]:
+    """The levels at which a version makes prediction sets; none where it is not calibrated.
+
+    Raises:
+        WrongWeights: its folder is gone.
+
+    """
+    fitted = manifest.read(folder_of(version.name)).calibration
+    return fitted.levels if fitted else []
+
+
 def forget() -> None:
     """Let go of the classifiers this process has loaded."""
     with _loading:

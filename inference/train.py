@@ -141,7 +141,8 @@ def _prepare(recipe: Recipe, *, resume: bool) -> dict[Part, list[Cell]]:
         return splits.parsed(split.read_text(), leaking=_leaking(recipe))
     if noted.exists():
         raise CannotTrain(f"{recipe.out} already holds a run: resume it, or choose another folder.")
-    parts = recipe.split.of(dataset.read(recipe.data), seed=recipe.seed)
+    seed = recipe.seed if recipe.split_seed is None else recipe.split_seed
+    parts = recipe.split.of(dataset.read(recipe.data), seed=seed)
     recipe.out.mkdir(parents=True, exist_ok=True)
     split.write_text(splits.written(parts))
     noted.write_text(json.dumps(recipe.described(), indent=2) + "\n")

@@ -18,21 +18,22 @@ def digest(content: bytes) -> str:
     return sha256(content).hexdigest()
 
 
-def read(path: Path, expected: str) -> bytes:
-    """The content of a file, if it has this digest.
+def read(path: Path, expected: str, *, name: str = "") -> bytes:
+    """The content of a file, if it has this digest; it may be known by another name than its own.
 
     Raises:
         WrongWeights: the file is missing, truncated, changed, or another one.
 
     """
+    name = name or path.name
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise WrongWeights(f"{path.name} cannot be read: {error.strerror}.") from error
+        raise WrongWeights(f"{name} cannot be read: {error.strerror}.") from error
     found = digest(content)
     if found != expected:
         raise WrongWeights(
-            f"{path.name} is not the file this model was made of: "
+            f"{name} is not the file this model was made of: "
             f"its digest is {found[:12]}, not {expected[:12]}."
         )
     return content

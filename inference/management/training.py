@@ -50,6 +50,7 @@ def add_to(parser: ArgumentParser) -> None:
         "--init", default="imagenet", help="imagenet (downloaded), scratch, or a .safetensors"
     )
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--split-seed", type=int, help="of the split alone; --seed if none")
     parser.add_argument(
         "--stages",
         type=stage_numbers,

@@ -26,6 +26,26 @@ def test_cell_and_nucleus_are_told_from_the_slide():
     assert (whole | ~nucleus).all()
 
 
+def test_the_stain_of_nuclei_is_told_from_eosin_and_from_light_alone():
+    stains = {"haematoxylin": (0.65, 0.70, 0.29), "eosin": (0.07, 0.99, 0.11)}
+    image = Image.new("RGB", (192, 192), (240, 240, 240))
+    pen = ImageDraw.Draw(image)
+    pen.ellipse((20, 20, 172, 172), fill=coloured(stains["eosin"], 0.6))
+    pen.ellipse((90, 90, 130, 130), fill=coloured(stains["haematoxylin"], 1.2))
+    pen.ellipse((40, 60, 70, 90), fill=coloured(stains["eosin"], 1.6))  # as dark, another stain
+
+    found = activation.stained_nucleus(np.asarray(image))
+
+    assert found[110, 110]
+    assert not found[75, 55]
+    assert found.sum() == pytest.approx(np.pi * 20**2, rel=0.1)
+
+
+def coloured(stain, amount):
+    """What so much of a stain leaves of the slide's light."""
+    return tuple(round(241 * np.exp(-amount * share) - 1) for share in stain)
+
+
 def test_a_map_on_the_nucleus_lies_there_and_one_in_a_corner_does_not():
     centre, corner = np.zeros((2, 6, 6), dtype=np.float32)
     centre[3, 3], corner[0, 0] = 5, 5
@@ -71,3 +91,5 @@ def test_places_that_matter_are_missed_at_once_and_bring_the_class_back_at_once(
     assert honest["deletion_map"] < honest["deletion_random"] < astray["deletion_map"]
     assert honest["insertion_map"] > honest["insertion_random"] > astray["insertion_map"]
     assert (honest["cells"], list(honest["per_class"])) == (4, ["Parabasal"])
+    assert honest["curves_per_class"]["Parabasal"]["deletion_map"] == honest["deletion_map"]
+    assert honest["stain"]["Parabasal"] == honest["stain"]["all"]

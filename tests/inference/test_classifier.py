@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from inference import load_classifier
-from inference.calibration import Calibration
+from inference.calibration import Calibration, CannotCalibrate
 from inference.classifier import Classifier, Prediction
 from inference.familiarity import Familiarity
 from inference.labels import CellClass
@@ -84,7 +84,7 @@ def test_batches_arrive_as_they_are_known_and_images_are_taken_as_needed(classif
     batches = list(islice(classifier.classify_batches(endless), 2))
 
     assert [len(batch) for batch in batches] == [8, 8]
-    assert next(taken) <= 17
+    assert next(taken) <= 25  # one batch ahead of the two that were asked for
 
 
 def test_the_same_picture_twice_has_one_answer(classifier):
@@ -155,6 +155,49 @@ def test_where_no_class_is_likely_enough_the_set_is_not_shown_empty_and_a_reason
 
     assert prediction.prediction_set == (CellClass.PARABASAL,)
     assert prediction.reasons == ("No class is likely enough at 99%.",)
+
+
+def test_r25_a_prediction_says_the_level_and_the_threshold_of_its_set():
+    fitted = Calibration(1.0, 0.99, {"0.99": 0.9, "0.95": 0.5}, "", 1, 1)
+    picture = draw(CellClass.PARABASAL, 1)
+    strict = Classifier(Saying([1, 3, 3.5, 0, 0], KNOWN), "said", fitted, FLAT)
+
+    [usual], [lax] = strict.classify([picture]), strict.at(0.95).classify([picture])
+
+    assert (usual.level, usual.threshold, len(usual.prediction_set)) == (0.99, 0.9, 2)
+    assert (lax.level, lax.threshold, len(lax.prediction_set)) == (0.95, 0.5, 1)
+    assert lax.probabilities == usual.probabilities
+
+
+def test_a_level_that_the_model_does_not_know_is_refused():
+    fitted = Calibration(1.0, 0.99, {"0.99": 0.9, "0.95": 0.5}, "", 1, 1)
+
+    with pytest.raises(CannotCalibrate, match="no prediction sets at 90%, but at 95%, 99%"):
+        Classifier(Saying([0] * 5, KNOWN), "said", fitted, FLAT).at(0.9)
+
+
+def test_a_model_without_sets_answers_at_any_level():
+    bare = Classifier(Saying([0] * 5, KNOWN), "bare")
+
+    assert bare.at(0.9) is bare
+
+
+def test_pictures_that_could_not_be_fetched_keep_their_place(classifier):
+    gone = UnreadableImage("It is gone.")
+
+    [outcomes] = classifier.classify_batches([draw(CellClass.PARABASAL, 1), gone])
+
+    assert isinstance(outcomes[0], Prediction)
+    assert outcomes[1] is gone
+
+
+def test_a_fault_in_fetching_reaches_who_asked(classifier):
+    def broken():
+        yield draw(CellClass.PARABASAL, 1)
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        list(classifier.classify_batches(broken()))
 
 
 def test_an_unfamiliar_picture_is_not_stood_by_however_sure_the_network_is():

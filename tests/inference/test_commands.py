@@ -66,10 +66,12 @@ def test_classify_prints_json_a_line(smears, model):
         "cell_class",
         "probabilities",
         "prediction_set",
+        "level",
         "familiarity",
         "familiar",
         "abstained",
         "reasons",
+        "disagreement",
         "model_version",
     }
     assert list(first["probabilities"]) == list(LABELS)
@@ -90,6 +92,17 @@ def test_classify_says_what_the_model_does_not_stand_by(tmp_path, calibrated):
     assert told["prediction_set"][0] == told["cell_class"]
     assert told["familiar"] is (told["familiarity"] >= 0.05)
     assert "needs a human look: The picture is blank." in words
+
+
+def test_classify_asks_for_sets_at_a_level_that_the_model_knows(tmp_path, calibrated):
+    draw(CellClass.PARABASAL, 1).save(tmp_path / "cell.png")
+    named = (tmp_path / "cell.png", "--json", "--model", calibrated, "--level")
+
+    [line], _, _ = classified(*named, "0.5")
+    _, _, failure = classified(*named, "0.75")
+
+    assert json.loads(line)["level"] == 0.5
+    assert failure == "This model has no prediction sets at 75%, but at 50%."
 
 
 def test_classify_takes_a_named_file_whatever_it_is_called(smears, model):
@@ -191,7 +204,14 @@ def test_evaluate_prints_writes_and_draws(calibrated, cells, smears, tmp_path):
     assert list(others) == ["blank", "noise", "text", "scenes", "fields", "smears", "smears/deeper"]
     assert (others["smears"]["pictures"], others["smears"]["unreadable"]) == (2, 1)
     assert figures["looks"]["side"] == [64] * 9
-    for words in ("sets at 50%, coverage by group", "calibration error", "familiarity, blank"):
+    assert len(figures["maps"]["forgotten"]["correlation"]) == 10
+    for words in (
+        "sets at 50%, coverage by group",
+        "calibration error",
+        "familiarity, blank",
+        "nucleus by its stain",
+        "once forgotten down to",
+    ):
         assert words in told.getvalue()
     page = drawn.read_text()
     assert 'src="../plotly.js"' in page

@@ -38,6 +38,22 @@ def quiet(_line):
     pass
 
 
+def test_two_seeds_learn_from_the_same_cells_where_the_split_has_a_seed_of_its_own(recipe):
+    def stop(_line):
+        raise Stopped
+
+    second = replace(recipe, out=recipe.out.with_name("second"), seed=4, split_seed=3)
+
+    for one in (recipe, second):
+        with pytest.raises(Stopped):
+            train(one, say=stop)
+
+    split, other = ((one.out / "split.csv").read_text() for one in (recipe, second))
+    assert split == other
+    assert second.described()["split_seed"] == 3
+    assert "split_seed" not in recipe.described()
+
+
 def test_a_run_leaves_its_recipe_split_history_and_figures(recipe):
     told = []
 

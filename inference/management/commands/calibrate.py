@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
-from inference import calibration, manifest, weights
+from inference import calibration, manifest, runtime, weights
 from inference.answered import Answered, parts_of
 from inference.calibration import LEVEL, CannotCalibrate
 from inference.dataset import WrongData
@@ -111,7 +111,7 @@ def calibrate(
         raise WrongData(
             f"{described.name} held no validation part out: calibrate it by --answers out of fold."
         )
-    network = OnnxNetwork(folder, described, threads=threads)
+    network = runtime.load(folder, described, threads=threads)
     held_out = Answered.by(network, data, parts["validation"])
     fitted = calibration.fit(
         held_out.logits,
@@ -146,6 +146,10 @@ def calibrate_out_of_fold(  # noqa: PLR0913 -- the last two have defaults
 
     """
     described = manifest.read(folder)
+    if described.others:
+        raise WrongData(
+            f"{described.name} is an ensemble: answers of one network say nothing of it."
+        )
     parts = parts_of(described, data)
     if set(parts) != {"train"}:
         raise WrongData(f"{described.name} held cells out: calibrate it by those.")

@@ -8,6 +8,7 @@ from pathlib import Path
 from django.core.management.base import BaseCommand, CommandError
 
 from inference import load_classifier
+from inference.calibration import CannotCalibrate
 from inference.classifier import Prediction
 from inference.dataset import SUFFIXES
 from inference.preprocess import UnreadableImage
@@ -22,6 +23,9 @@ class Command(BaseCommand):
         parser.add_argument("paths", nargs="+", type=Path, metavar="FILE|DIR")
         parser.add_argument("--json", action="store_true", help="a JSON object a line")
         parser.add_argument("--model", type=Path, help="a model folder; the shipped one if none")
+        parser.add_argument(
+            "--level", type=float, help="of the sets, such as 0.95; the model's if none"
+        )
         parser.add_argument("--threads", type=int, default=1)
 
     def handle(
@@ -30,6 +34,7 @@ class Command(BaseCommand):
         paths: list[Path],
         json: bool,
         model: Path | None,
+        level: float | None,
         threads: int,
         **_options: object,
     ) -> None:
@@ -38,7 +43,8 @@ class Command(BaseCommand):
             raise CommandError("There are no images in what was named.")
         try:
             classifier = load_classifier(model, threads=threads)
-        except WrongWeights as error:
+            classifier = classifier.at(level) if level else classifier
+        except (WrongWeights, CannotCalibrate) as error:
             raise CommandError(str(error)) from error
         self.stderr.write("Research and education only, not for diagnosis.")
         unread = 0
@@ -81,10 +87,12 @@ def as_json(file: Path, outcome: Prediction | UnreadableImage) -> str:
             "cell_class": outcome.cell_class,
             "probabilities": outcome.by_name,
             "prediction_set": outcome.prediction_set,
+            "level": outcome.level,
             "familiarity": outcome.familiarity,
             "familiar": outcome.familiar,
             "abstained": outcome.abstained,
             "reasons": outcome.reasons,
+            "disagreement": outcome.disagreement,
             "model_version": outcome.model_version,
         }
     )

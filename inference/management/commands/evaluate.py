@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from PIL import Image
@@ -17,7 +18,8 @@ from inference.assess import Assessed
 from inference.assess_page import page
 from inference.dataset import Cell, WrongData
 from inference.management.commands.classify import images
-from inference.preprocess import Source
+from inference.manifest import Manifest
+from inference.preprocess import Source, preprocess
 from inference.splits import Part
 from inference.weights import WrongWeights
 
@@ -74,7 +76,10 @@ class Command(BaseCommand):
             found = assess.assess(classifier, assessed, others, seed=seed)
             if maps:
                 chosen = [data / cell.file for cell in cells[:: max(1, len(cells) // maps)]]
-                found["maps"] = activation.measure(classifier, chosen, seed=seed)
+                found["maps"] = {
+                    **activation.measure(classifier, chosen, seed=seed),
+                    **_forgotten(model, described, chosen, seed=seed),
+                }
             found["looks"] = assess.looks(data / cell.file for cell in cells)
         except (WrongWeights, WrongData) as error:
             raise CommandError(str(error)) from error
@@ -92,6 +97,18 @@ class Command(BaseCommand):
         if html:
             address = os.path.relpath(plotly.resolve(), html.resolve().parent)
             html.write_text(page(found, rows, plotly=Path(address).as_posix()))
+
+
+def _forgotten(
+    model: Path, described: Manifest, chosen: Sequence[Path], *, seed: int
+) -> dict[str, Any]:
+    """The sanity check of the maps, where PyTorch is there to do it."""
+    try:
+        from inference.sanity import cascade  # noqa: PLC0415 -- evaluating needs no PyTorch else
+    except ImportError:
+        return {}
+    pixels = np.stack([preprocess(path) for path in chosen])
+    return {"forgotten": cascade(model, described, pixels, seed=seed)}
 
 
 def write_json(file: Path, found: dict[str, Any]) -> None:
@@ -166,6 +183,7 @@ def table(found: dict[str, Any]) -> list[tuple[str, str]]:
         *_sets(found["sets"]),
         *_abstention(found["abstention"]),
         *_familiarity(found["familiarity"]),
+        *_ensemble(found.get("ensemble")),
         *_maps(found.get("maps")),
     ]
     return rows
@@ -217,6 +235,22 @@ def _familiarity(familiarity: dict[str, Any] | None) -> list[tuple[str, str]]:
     return rows
 
 
+def _ensemble(ensemble: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if ensemble is None:
+        return []
+    each = ", ".join(percent(one) for one in ensemble["accuracy_of_each"])
+    told = ensemble["wrong_told_by"]
+    return [
+        ("accuracy of each network", each),
+        ("networks name different classes", percent(ensemble["disagree"])),
+        ("accuracy where they do not", percent(ensemble["accuracy_where_they_agree"])),
+        (
+            "wrong answers told by disagreement, by confidence",
+            f"AUROC {told['disagreement']:.3f}, {told['confidence']:.3f}",
+        ),
+    ]
+
+
 def _maps(maps: dict[str, Any] | None) -> list[tuple[str, str]]:
     if maps is None:
         return []
@@ -235,6 +269,29 @@ def _maps(maps: dict[str, Any] | None) -> list[tuple[str, str]]:
         )
         for change in ("deletion", "insertion")
     ]
+    stain = maps["stain"]["all"]
+    rows.insert(
+        2,
+        (
+            "the same, nucleus by its stain",
+            f"{percent(stain['on_nucleus'])}, of the picture {percent(stain['nucleus'])}",
+        ),
+    )
+    for label, curves in maps["curves_per_class"].items():
+        own, stained = maps["per_class"][label], maps["stain"][label]
+        words = [
+            f"{percent(own['on_cell'])} of {percent(own['cell'])}",
+            f"{percent(own['on_nucleus'])} of {percent(own['nucleus'])}",
+            f"{percent(stained['on_nucleus'])} of {percent(stained['nucleus'])}",
+            f"deletion {curves['deletion_map']:.3f} ({curves['deletion_random']:.3f})",
+            f"insertion {curves['insertion_map']:.3f} ({curves['insertion_random']:.3f})",
+        ]
+        rows.append((f"  {label}: cell, nucleus, by its stain", ", ".join(words)))
+    if "forgotten" in maps:
+        forgotten = maps["forgotten"]
+        steps = dict(zip(forgotten["steps"], forgotten["correlation"], strict=True))
+        told = ", ".join(f"{name} {value:.2f}" for name, value in steps.items())
+        rows.append(("maps like before, once forgotten down to", told))
     return rows
 
 
