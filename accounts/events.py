@@ -66,6 +66,8 @@ FIELDS = {
     "endometrial_to_pathologist": "endometrial cells at 45 or older to a pathologist ",
     "rescreen_percent": "percent rescreened ",
     "higher_risk": "higher-risk patients ",
+    "model_version": "model version ",
+    "set_level": "level of the prediction sets ",
 }
 
 

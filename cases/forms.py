@@ -10,10 +10,12 @@ from django.core.exceptions import ValidationError
 from django.forms.boundfield import BoundField, BoundWidget
 
 from cases import bethesda
-from cases.models import Case, ReadingSettings
+from cases.models import SET_LEVELS, Case, ReadingSettings
 from cases.signature import Change
 from cases.workflow import Accession, Correction
 from cases.workflow.reports import LONGEST_NOTIFIED, LONGEST_REASON, LONGEST_TEXT
+from inference import registry
+from inference.weights import WrongWeights
 
 
 def _date(help_text: str = "") -> forms.DateField:
@@ -210,9 +212,35 @@ class ReadingForm(forms.ModelForm):  # type: ignore[type-arg] # not at run time
             "endometrial_to_pathologist",
             "rescreen_percent",
             "higher_risk",
+            "model_version",
+            "set_level",
         ]
         labels = {"rescreen_percent": "Rescreens, in percent"}
         widgets = {"reading_order": forms.RadioSelect, "higher_risk": forms.RadioSelect}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 -- Django's
+        super().__init__(*args, **kwargs)
+        version, level = self.fields["model_version"], self.fields["set_level"]
+        if isinstance(version, forms.ModelChoiceField):
+            version.empty_label = "The current one"
+        if isinstance(level, forms.TypedChoiceField):
+            level.choices = [("", "The model's own"), *SET_LEVELS]
+
+    def clean(self) -> dict[str, Any]:
+        """The model must be there, and the level one that it knows."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        chosen, level = cleaned.get("model_version"), cleaned.get("set_level")
+        if chosen or level:
+            try:
+                version = chosen or registry.current()
+                known = registry.levels(version)
+            except (registry.NoCurrentModel, WrongWeights) as error:
+                raise forms.ValidationError(str(error)) from error
+            if level and level not in known:
+                raise forms.ValidationError(
+                    {"set_level": f"{version} has no prediction sets at this level."}
+                )
+        return cleaned
 
     def wanted(self) -> dict[str, Any]:
         """What was chosen, by the name of the setting."""

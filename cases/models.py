@@ -17,9 +17,11 @@ from accounts.models import ChainedEvent, Laboratory, User
 from cases import activation, clock
 from cases.bethesda import SpecimenType
 from cases.encryption import EncryptedDateField, EncryptedTextField
+from inference.calibration import LEVELS
 from inference.labels import CellClass
 from inference.models import ModelVersion
 
+SET_LEVELS = [(level, f"{level * 100:.0f} %") for level in LEVELS]
 CELL_CLASSES = [(cell_class.value, cell_class.value) for cell_class in CellClass]
 ABNORMAL_CLASSES = [cell_class.value for cell_class in CellClass if cell_class.is_abnormal]
 
@@ -61,6 +63,22 @@ class ReadingSettings(models.Model):
     )
     higher_risk = models.CharField(
         "higher-risk patients", max_length=8, choices=HigherRisk.choices, default=HigherRisk.FLAGGED
+    )
+    model_version = models.ForeignKey(
+        ModelVersion,
+        on_delete=models.PROTECT,
+        related_name="+",
+        null=True,
+        blank=True,
+        help_text="Answers new runs; where none is chosen, the one current in this installation.",
+    )
+    set_level = models.FloatField(
+        "level of the prediction sets",
+        choices=SET_LEVELS,
+        null=True,
+        blank=True,
+        help_text="How often the true class is among those that the model cannot rule out. A "
+        "higher level names more classes, and leaves more cells to a person.",
     )
 
     class Meta:
@@ -354,6 +372,15 @@ class Prediction(models.Model):
     familiarity = models.FloatField(
         null=True, help_text="The share of the known cells that are less like them than this one."
     )
+    level = models.FloatField(
+        null=True, help_text="The level of the prediction set when it was made."
+    )
+    threshold = models.FloatField(
+        null=True, help_text="The largest score that a class of the set might have."
+    )
+    disagreement = models.FloatField(
+        null=True, help_text="How far the networks of an ensemble were from their mean; 0 is not."
+    )
     reasons = ArrayField(
         models.TextField(), default=list, blank=True, help_text="Why it abstains, in sentences."
     )
@@ -394,6 +421,17 @@ class Prediction(models.Model):
             models.CheckConstraint(
                 name="prediction_familiarity_is_a_share",
                 condition=Q(familiarity__isnull=True) | Q(familiarity__gte=0, familiarity__lte=1),
+            ),
+            models.CheckConstraint(
+                name="prediction_set_has_the_level_it_was_made_with",
+                condition=Q(level__isnull=True, threshold__isnull=True)
+                | Q(level__isnull=False, threshold__isnull=False)
+                & Q(level__gt=0, level__lt=1, threshold__gte=0, threshold__lte=1),
+            ),
+            models.CheckConstraint(
+                name="prediction_disagreement_is_a_share",
+                condition=Q(disagreement__isnull=True)
+                | Q(disagreement__gte=0, disagreement__lte=1),
             ),
             models.CheckConstraint(
                 name="prediction_arrays_are_whole",

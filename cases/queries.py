@@ -5,9 +5,19 @@ from dataclasses import dataclass
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from accounts.models import User
+from accounts.models import Laboratory, User
 from cases import activation, clock
-from cases.models import ARRAYS, Case, CellImage, Display, Finding, Prediction, Run
+from cases.models import (
+    ARRAYS,
+    Case,
+    CellImage,
+    Display,
+    Finding,
+    Prediction,
+    ReadingSettings,
+    Run,
+)
+from inference import registry
 from inference.models import ModelVersion
 
 Status = Case.Status
@@ -40,6 +50,16 @@ def activation_of(case: Case, image: CellImage) -> activation.Overlay | None:
     if own is None:
         return None
     return activation.Overlay(activation.unpack_maps(own), activation.largest(scale))
+
+
+def answering_model(laboratory: Laboratory) -> ModelVersion:
+    """The model version that answers new runs of a laboratory: its choice, or the current one.
+
+    Raises:
+        NoCurrentModel: neither is there.
+
+    """
+    return ReadingSettings.of(laboratory).model_version or registry.current()
 
 
 def is_outdated(case: Case, model_version: ModelVersion) -> bool:

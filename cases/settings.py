@@ -9,6 +9,7 @@ from django.db import transaction
 from accounts import events, permissions
 from accounts.models import Laboratory, User
 from cases.models import ReadingSettings
+from inference.models import ModelVersion
 
 
 def change_reading(
@@ -31,5 +32,13 @@ def change_reading(
                 setattr(settings, name, value)
             settings.full_clean()
             settings.save()
-            events.record(events.Action.READING_CHANGED, laboratory, actor, changes=changes)
+            told = {name: (_told(old), _told(new)) for name, (old, new) in changes.items()}
+            events.record(events.Action.READING_CHANGED, laboratory, actor, changes=told)
     return settings
+
+
+def _told(value: Any) -> Any:  # noqa: ANN401 -- a setting is of any kind
+    """A value as the event keeps it: a model version by its name."""
+    if value is None:
+        return "the usual"
+    return value.name if isinstance(value, ModelVersion) else value

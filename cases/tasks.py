@@ -3,14 +3,33 @@
 from contextlib import suppress
 
 from celery import shared_task
+from celery.signals import worker_process_init
+from django.db import DatabaseError, connections
 
 from cases import activation, queue, storage, workflow
-from cases.models import CellImage, Run
+from cases.models import CellImage, ReadingSettings, Run
 from inference import registry
-from inference.classifier import Classifier, Prediction
+from inference.calibration import CannotCalibrate
+from inference.classifier import Prediction
 from inference.preprocess import UnreadableImage
-from inference.runtime import BATCH
+from inference.registry import NoCurrentModel
 from inference.weights import WrongWeights
+
+
+@worker_process_init.connect
+def begin_process(**_told: object) -> None:
+    """What a worker's process does before it takes its first case."""
+    load_model()
+    connections.close_all()
+
+
+def load_model() -> None:
+    """Load the current model, so that the first case need not wait for it.
+
+    What is missing now is asked for again by the first case, which says so in a sentence.
+    """
+    with suppress(NoCurrentModel, WrongWeights, DatabaseError):
+        registry.classifier_for(registry.current())
 
 
 @shared_task(name=queue.CLASSIFY_RUN)
@@ -23,38 +42,34 @@ def classify_run(run_id: str) -> None:
 
 
 def _classify(run: Run) -> None:
+    level = ReadingSettings.of(run.case.laboratory).set_level
     try:
         classifier = registry.classifier_for(run.model_version)
-    except WrongWeights as error:
+        classifier = classifier.at(level) if level else classifier
+    except (WrongWeights, CannotCalibrate) as error:
         workflow.fail(run, str(error))
         return
     images = workflow.unanswered(run)
-    for start in range(0, len(images), BATCH):
-        workflow.advance(run, _answers(classifier, images[start : start + BATCH], run))
+    coming = iter(images)
+    for batch in classifier.classify_batches(_content(run, image) for image in images):
+        workflow.advance(
+            run, [answer(image, said) for said, image in zip(batch, coming, strict=False)]
+        )
     workflow.record(run)
 
 
-def _answers(classifier: Classifier, images: list[CellImage], run: Run) -> list[workflow.Answer]:
-    """An answer for each image; a file that cannot be read fails alone, by name."""
-    contents: list[bytes] = []
-    readable: list[CellImage] = []
-    answers: list[workflow.Answer] = []
-    for image in images:
-        try:
-            contents.append(storage.open_image(run.case.laboratory_id, image.digest))
-            readable.append(image)
-        except (storage.MissingImage, storage.DamagedImage) as error:
-            answers.append(workflow.Answer(image.pk, failure=str(error)))
-    for image, outcome in zip(readable, classifier.classify(contents), strict=True):
-        if isinstance(outcome, UnreadableImage):
-            answers.append(workflow.Answer(image.pk, failure=str(outcome)))
-        else:
-            answers.append(answer(image, outcome))
-    return answers
+def _content(run: Run, image: CellImage) -> bytes | UnreadableImage:
+    """A stored file, or why there is none: it fails alone, by name. Touches no database."""
+    try:
+        return storage.open_image(run.case.laboratory_id, image.digest)
+    except (storage.MissingImage, storage.DamagedImage) as error:
+        return UnreadableImage(str(error))
 
 
-def answer(image: CellImage, said: Prediction) -> workflow.Answer:
+def answer(image: CellImage, said: Prediction | UnreadableImage) -> workflow.Answer:
     """What the classifier says of an image, as the workflow keeps it."""
+    if isinstance(said, UnreadableImage):
+        return workflow.Answer(image.pk, failure=str(said))
     maps, features = said.activation_maps, said.features
     is_calibrated = bool(said.prediction_set)  # a version that is not knows no familiarity either
     return workflow.Answer(
@@ -62,6 +77,9 @@ def answer(image: CellImage, said: Prediction) -> workflow.Answer:
         probabilities=said.probabilities,
         prediction_set=tuple(cell_class.value for cell_class in said.prediction_set),
         familiarity=said.familiarity if is_calibrated else None,
+        level=said.level,
+        threshold=said.threshold,
+        disagreement=said.disagreement,
         reasons=said.reasons,
         activation_maps=None if maps is None else activation.pack_maps(maps),
         features=None if features is None else activation.pack_features(features),

@@ -10,7 +10,7 @@ NEEDS_A_LOOK = "Needs a human look"
 
 def prediction_set(prediction: Prediction) -> str:
     """Which classes the model cannot rule out."""
-    level = f"at {LEVEL * 100:.0f} %"
+    level = f"at {(prediction.level or LEVEL) * 100:.0f} %"
     match prediction.prediction_set:
         case [] if prediction.abstained:
             return f"No class is likely enough to be named {level}."
@@ -38,6 +38,14 @@ def familiarity(prediction: Prediction) -> str:
         )
     # never "than 100 % of them": the known cell that is most like the others is one of them
     return f"More like the known cells than {min(share * 100, 99):.0f} % of them are."
+
+
+def agreement(prediction: Prediction) -> str:
+    """How far the networks of an ensemble are apart; empty where one network answered."""
+    apart = prediction.disagreement
+    if apart is None:
+        return ""
+    return f"The model's networks differ by {apart * 100:.0f} % of the probability, on average."
 
 
 def _few(share: float) -> str:

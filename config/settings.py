@@ -95,6 +95,7 @@ CELERY_TASK_IGNORE_RESULT = True  # a result is a row
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_PROC_ALIVE_TIMEOUT = 60.0  # a process loads the model before it says that it is up
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_TASK_TIME_LIMIT = 30 * 60  # a hung worker; a vanished one is noticed by its heartbeat
 CELERY_TIMEZONE = "UTC"

@@ -25,7 +25,6 @@ from cases.api import answers, lists, requests
 from cases.api.errors import Conflict
 from cases.models import Case, CellImage, Finding, Run
 from cases.signed import signed_content
-from inference import registry
 
 FIELDS_REFUSED = OpenApiResponse(
     {"type": "object", "additionalProperties": {}}, "Sentences by field, or one as `detail`."
@@ -172,21 +171,27 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
     @action(detail=True, methods=["post"])
     def submit(self, request: Request, case_id: UUID) -> Response:
         """Hand a draft with its images to the workers."""
-        workflow.submit(self.get_object(), self.reader, registry.current())
+        workflow.submit(
+            self.get_object(), self.reader, queries.answering_model(self.reader.laboratory)
+        )
         return self._told(case_id)
 
     @extend_schema(request=None, responses={200: answers.CaseSerializer} | OF_A_VERB)
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, case_id: UUID) -> Response:
         """Give a failed case a new run; what earlier runs answered is kept."""
-        workflow.retry(self.get_object(), self.reader, registry.current())
+        workflow.retry(
+            self.get_object(), self.reader, queries.answering_model(self.reader.laboratory)
+        )
         return self._told(case_id)
 
     @extend_schema(request=None, responses={200: answers.CaseSerializer} | OF_A_VERB)
     @action(detail=True, methods=["post"])
     def reclassify(self, request: Request, case_id: UUID) -> Response:
         """Ask the current model version where an older one answered; older answers are kept."""
-        workflow.reclassify(self.get_object(), self.reader, registry.current())
+        workflow.reclassify(
+            self.get_object(), self.reader, queries.answering_model(self.reader.laboratory)
+        )
         return self._told(case_id)
 
     @extend_schema(request=None, responses={200: answers.CaseSerializer} | OF_A_VERB)
@@ -356,7 +361,7 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
 
 
 class ModelView(PrivateView):
-    """The model that answers new runs."""
+    """The model that answers new runs of the laboratory."""
 
     @extend_schema(
         responses={
@@ -367,4 +372,5 @@ class ModelView(PrivateView):
     )
     def get(self, request: Request) -> Response:
         """The current model version: labels, preprocessing and measured figures."""
-        return Response(answers.ModelVersionSerializer(registry.current()).data)
+        version = queries.answering_model(self.reader.laboratory)
+        return Response(answers.ModelVersionSerializer(version).data)

@@ -9,6 +9,7 @@ register = template.Library()
 register.filter("percent", wording.percent)
 register.filter("set_in_words", uncertainty.prediction_set)
 register.filter("familiarity_in_words", uncertainty.familiarity)
+register.filter("agreement_in_words", uncertainty.agreement)
 
 
 @register.filter

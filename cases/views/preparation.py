@@ -9,12 +9,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from cases import permissions, uploads, wording, workflow
+from cases import permissions, queries, uploads, wording, workflow
 from cases.forms import AccessionForm, initial_of
 from cases.models import CellImage
 from cases.views.found import attempt, find_case, may, reader
 from cases.views.worklist import frame
-from inference import registry
 
 
 @require_http_methods(["GET", "POST"])
@@ -103,7 +102,10 @@ def image_remove(request: HttpRequest, case_id: UUID, image_id: UUID) -> HttpRes
 @login_required
 def case_submit(request: HttpRequest, case_id: UUID) -> HttpResponse:
     case = find_case(request, case_id)
-    attempt(request, lambda: workflow.submit(case, reader(request), registry.current()))
+    attempt(
+        request,
+        lambda: workflow.submit(case, reader(request), queries.answering_model(case.laboratory)),
+    )
     return redirect("case-detail", case.pk)
 
 
@@ -111,7 +113,12 @@ def case_submit(request: HttpRequest, case_id: UUID) -> HttpResponse:
 @login_required
 def case_reclassify(request: HttpRequest, case_id: UUID) -> HttpResponse:
     case = find_case(request, case_id)
-    attempt(request, lambda: workflow.reclassify(case, reader(request), registry.current()))
+    attempt(
+        request,
+        lambda: workflow.reclassify(
+            case, reader(request), queries.answering_model(case.laboratory)
+        ),
+    )
     return redirect("case-detail", case.pk)
 
 
@@ -119,5 +126,8 @@ def case_reclassify(request: HttpRequest, case_id: UUID) -> HttpResponse:
 @login_required
 def case_retry(request: HttpRequest, case_id: UUID) -> HttpResponse:
     case = find_case(request, case_id)
-    attempt(request, lambda: workflow.retry(case, reader(request), registry.current()))
+    attempt(
+        request,
+        lambda: workflow.retry(case, reader(request), queries.answering_model(case.laboratory)),
+    )
     return redirect("case-detail", case.pk)

@@ -80,9 +80,9 @@ def case_detail(request: HttpRequest, case_id: UUID) -> HttpResponse:
 
 
 def _newer_model(case: Case) -> ModelVersion | None:
-    """The current model version, where it has not answered this case."""
+    """The model version that answers now, where it has not answered this case."""
     try:
-        current = registry.current()
+        current = queries.answering_model(case.laboratory)
     except registry.NoCurrentModel:
         return None
     return current if queries.is_outdated(case, current) else None

@@ -53,7 +53,8 @@ def begin(run: Run) -> Case:
 class Answer:
     """A model version's word on one image, or in ``failure`` why there is none.
 
-    Probabilities stand in the order of the labels; ``reasons`` say why the model abstains; maps
+    Probabilities stand in the order of the labels; ``level`` and ``threshold`` are those of the
+    prediction set, ``disagreement`` is of an ensemble; ``reasons`` say why the model abstains; maps
     and features are as `cases.activation` packs them.
     """
 
@@ -62,6 +63,9 @@ class Answer:
     failure: str = ""
     prediction_set: tuple[str, ...] = ()
     familiarity: float | None = None
+    level: float | None = None
+    threshold: float | None = None
+    disagreement: float | None = None
     reasons: tuple[str, ...] = ()
     activation_maps: bytes | None = None
     features: bytes | None = None
@@ -100,6 +104,9 @@ def _prediction(run: Run, answer: Answer) -> Prediction:
         abnormality=abnormality,
         prediction_set=list(answer.prediction_set),
         familiarity=answer.familiarity,
+        level=answer.level,
+        threshold=answer.threshold,
+        disagreement=answer.disagreement,
         reasons=list(answer.reasons),
         activation_maps=answer.activation_maps,
         features=answer.features,

@@ -99,6 +99,34 @@ def test_the_page_saves_what_was_chosen(client):
     assert settings.unsatisfactory_to_pathologist is True
 
 
+def test_the_page_saves_the_model_and_the_level_that_were_chosen(client):
+    administrator = make.administrator()
+    version = make.model_version()
+    client.force_login(administrator)
+
+    answer = client.post(
+        reverse(PAGE), FORM | {"model_version": str(version.pk), "set_level": "0.95"}, follow=True
+    )
+
+    assertContains(answer, "The settings are saved.")
+    settings = ReadingSettings.of(administrator.laboratory)
+    assert (settings.model_version, settings.set_level) == (version, 0.95)
+    [event] = AccountEvent.objects.filter(detail__has_key="changes")
+    assert f"model version from the usual to {version.name}" in events.sentence(event)
+    assert "level of the prediction sets from the usual to 0.95" in events.sentence(event)
+
+
+def test_a_model_that_is_gone_is_refused_in_a_sentence(client):
+    make.model_version()
+    newer = make.newer_model_version()
+    client.force_login(make.administrator())
+
+    answer = client.post(reverse(PAGE), FORM | {"model_version": str(newer.pk)})
+
+    assertContains(answer, "There is no folder newer among the models of this installation.")
+    assert not ReadingSettings.objects.exists()
+
+
 def test_a_share_below_ten_is_refused_in_a_sentence_and_the_rest_is_kept_on_the_page(client):
     client.force_login(make.administrator())
 

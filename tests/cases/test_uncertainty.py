@@ -54,3 +54,16 @@ def test_a_set_is_said_in_words(names, reasons, words):
 )
 def test_familiarity_is_said_in_words(familiarity, words):
     assert uncertainty.familiarity(Prediction(familiarity=familiarity)) == words
+
+
+def test_the_level_is_the_one_the_set_was_made_with():
+    made = Prediction(prediction_set=[ONE], reasons=[], level=0.95)
+
+    assert uncertainty.prediction_set(made) == "Only Metaplastic remains at 95 %."
+
+
+def test_an_ensemble_says_how_far_its_networks_are_apart_and_one_network_nothing():
+    assert uncertainty.agreement(Prediction()) == ""
+    assert uncertainty.agreement(Prediction(disagreement=0.125)) == (
+        "The model's networks differ by 12 % of the probability, on average."
+    )

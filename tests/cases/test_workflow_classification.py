@@ -7,11 +7,19 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from cases import activation, clock, queries, storage, tasks, workflow
-from cases.models import AuditEvent, Case, ClassificationFailure, Prediction, Run
+from cases.models import (
+    AuditEvent,
+    Case,
+    ClassificationFailure,
+    Prediction,
+    ReadingSettings,
+    Run,
+)
 from cases.workflow import Answer, InvalidTransition
 from inference import classifier as inference
 from inference import registry
 from inference.labels import CellClass
+from inference.models import ModelVersion
 from tests import make
 
 Status = Case.Status
@@ -131,6 +139,9 @@ def test_a_prediction_keeps_its_set_its_familiarity_its_reasons_and_its_arrays()
         {"reasons": [""]},
         {"familiarity": 1.01},
         {"familiarity": -0.01},
+        {"level": 0.99},  # without the threshold
+        {"level": 1, "threshold": 0.9},
+        {"disagreement": -0.01},
         {"activation_maps": bytes(359)},
         {"features": bytes(2562)},
     ],
@@ -148,13 +159,22 @@ def test_the_database_refuses_an_answer_that_cannot_be(broken):
 class Doubtful:
     """A classifier that abstains on every picture."""
 
-    def classify(self, images):
-        return [
+    def __init__(self, level=0.99):
+        self.level = level
+
+    def at(self, level):
+        return Doubtful(level)
+
+    def classify_batches(self, images):
+        yield [
             inference.Prediction(
                 AT_ODDS,
                 prediction_set=(CellClass.KOILOCYTOTIC, CellClass.METAPLASTIC),
                 familiarity=0.5,
                 reasons=("It cannot tell Koilocytotic from Metaplastic.",),
+                level=self.level,
+                threshold=0.75,
+                disagreement=0.125,
             )
             for _ in images
         ]
@@ -169,7 +189,64 @@ def test_what_the_classifier_says_of_its_certainty_reaches_the_row(monkeypatch):
     kept = run.predictions.get()
     assert kept.prediction_set == ["Koilocytotic", "Metaplastic"]
     assert (kept.familiarity, len(kept.reasons)) == (0.5, 1)
+    assert (kept.level, kept.threshold, kept.disagreement) == (0.99, 0.75, 0.125)
     assert (kept.activation_maps, kept.features) == (None, None)
+
+
+def test_r25_a_laboratory_chooses_the_level_and_what_was_answered_keeps_its_own(monkeypatch):
+    before = make.case(Status.AWAITING_REVIEW, images=1)
+    run = queued_run(images=1)
+    monkeypatch.setitem(registry._loaded, run.model_version.digest, Doubtful())  # noqa: SLF001
+    ReadingSettings.objects.create(laboratory=run.case.laboratory, set_level=0.95)
+
+    tasks.classify_run(str(run.pk))
+
+    assert run.predictions.get().level == 0.95
+    assert Prediction.objects.get(image__case=before).level is None  # as it was made
+
+
+def test_a_level_that_the_model_does_not_know_fails_the_case_with_a_sentence():
+    run = queued_run(images=1)
+    ReadingSettings.objects.create(laboratory=run.case.laboratory, set_level=0.95)
+    known = registry.classifier_for(run.model_version).calibration
+    del known.thresholds["0.95"]
+    try:
+        tasks.classify_run(str(run.pk))
+    finally:
+        registry.forget()
+
+    run.refresh_from_db()
+    assert run.failure == "This model has no prediction sets at 95%, but at 90%, 99%."
+
+
+def test_a_laboratory_chooses_its_model_and_others_keep_the_current_one():
+    case = make.case(Status.AWAITING_REVIEW, images=1)
+    current, other = registry.current(), make.newer_model_version()
+    ModelVersion.objects.update(is_current=False)
+    ModelVersion.objects.filter(pk=current.pk).update(is_current=True)
+
+    assert queries.answering_model(case.laboratory) == current
+    ReadingSettings.objects.create(laboratory=case.laboratory, model_version=other)
+
+    assert queries.answering_model(case.laboratory) == other
+    assert queries.answering_model(make.laboratory()) == current
+
+
+def test_a_worker_loads_the_model_before_its_first_case():
+    make.model_version()
+    registry.forget()
+
+    tasks.load_model()
+
+    assert list(registry._loaded) == [registry.current().digest]  # noqa: SLF001
+
+
+def test_a_worker_without_a_model_begins_all_the_same():
+    registry.forget()
+
+    tasks.load_model()
+
+    assert registry._loaded == {}  # noqa: SLF001
 
 
 def test_a_version_that_is_not_calibrated_says_nothing_of_familiarity():

@@ -83,8 +83,10 @@ ERRORS = {
         "Screening lowers mortality by 60-90 %.",
     ),
     "the network's input taken for the size of the pictures": (
-        r"(crops?|images?|pictures?|cells?)( \w+){0,3} (are|is|of|have)(?! brought)[^.]{0,30}"
-        r"\b(192|224)",
+        (
+            r"(crops?|images?|pictures?|cells?)( \w+){0,3} (are|is|of|have)(?! brought)"
+            r"[^.]{0,30}\b(192|224)"
+        ),
         "The data set holds 4,049 images of 192 x 192 pixels.",
     ),
     "the parameters of the network with 1000 classes": (
