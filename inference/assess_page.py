@@ -339,5 +339,5 @@ def _forgotten(found: dict[str, Any]) -> Chart:
         "forgotten down to",
         "rank correlation with the maps before",
         *data,
-        yaxis={"range": [-0.5, 1]},
+        yaxis={"range": [-1, 1]},
     )

@@ -3,7 +3,9 @@
 Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018, arXiv 1810.03292: from the head
 down, one block after the other, the learnt numbers are put in random order, and the maps compared
 with those before by rank correlation. Maps that stay as they were show the picture, not the
-network. Imports PyTorch; a measurement, not a part of serving.
+network. Maps turned round (a correlation far below 0) show the picture too: they still follow where
+the last layer is active at all, and a head in random order weighs that negatively on average. So
+the size of the correlation is told beside it. Imports PyTorch; a measurement, no part of serving.
 """
 
 from __future__ import annotations
@@ -52,6 +54,7 @@ def cascade(
         "cells": len(pixels),
         "steps": steps,
         "correlation": correlations.mean(axis=1).tolist(),
+        "size": np.abs(correlations).mean(axis=1).tolist(),
         "per_class": {
             label: correlations[:, called == place].mean(axis=1).tolist()
             for place, label in enumerate(LABELS)

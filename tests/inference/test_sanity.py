@@ -27,4 +27,6 @@ def test_blocks_are_forgotten_from_the_head_down_and_the_maps_go_with_them(model
     assert found["steps"] == ["head", *(f"block {i}" for i in range(8, -1, -1))]
     assert len(found["correlation"]) == 10
     assert min(found["correlation"]) < 0.8
+    pairs = zip(found["correlation"], found["size"], strict=True)
+    assert all(abs(signed) <= size <= 1 for signed, size in pairs)
     assert found == again

@@ -289,9 +289,9 @@ def _maps(maps: dict[str, Any] | None) -> list[tuple[str, str]]:
         rows.append((f"  {label}: cell, nucleus, by its stain", ", ".join(words)))
     if "forgotten" in maps:
         forgotten = maps["forgotten"]
-        steps = dict(zip(forgotten["steps"], forgotten["correlation"], strict=True))
-        told = ", ".join(f"{name} {value:.2f}" for name, value in steps.items())
-        rows.append(("maps like before, once forgotten down to", told))
+        steps = zip(forgotten["steps"], forgotten["correlation"], forgotten["size"], strict=True)
+        told = ", ".join(f"{name} {value:.2f} ({size:.2f})" for name, value, size in steps)
+        rows.append(("maps like before (size of it), once forgotten down to", told))
     return rows
 
 
