@@ -1,21 +1,26 @@
 """Scores of familiarity compared: how well each tells other pictures from cells never trained on.
 
-python benchmarks/familiarity.py MODEL DATA [--external DIR ...]
+python benchmarks/familiarity.py DATA RUN [RUN ...] [--external DIR ...]
 
-A column a set of pictures; a number is the AUROC against the test part of the model's split. The
-model's own score is the residual of 64 directions on features of length one.
+The runs are the folds of a cross validation. A column a set of pictures; a number is the AUROC in
+the network of the first run, against the cells it held out. `kept` is the share of all held-out
+cells that stay below a threshold which lets through 95 % of the other folds' cells, and the least
+and the most of a fold: the scores of networks are laid beside each other in units of their own
+training cells. The score in use is the residual of 64 directions on features of length one.
 """
 
 import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from inference.answered import Answered
     from inference.preprocess import Source
     from inference.runtime import Network
 
@@ -116,49 +121,99 @@ def scores(
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--external", type=Path, nargs="+", default=())
-    parser.add_argument("--threads", type=int, default=1)
-    asked = parser.parse_args()
-
-    from PIL import Image
+def headed(run: Path) -> tuple[Floats, Floats]:
+    """Weight and bias of a run's last layer."""
     from safetensors.numpy import load_file
 
-    from inference import absurd, manifest
-    from inference.answered import parts_of, positions
-    from inference.assess import auroc
-    from inference.dataset import SUFFIXES
-    from inference.runtime import OnnxNetwork
-
-    described = manifest.read(asked.model)
-    network = OnnxNetwork(asked.model, described, threads=asked.threads)
-    parts = parts_of(described, asked.data)
-    crops = [Image.open(asked.data / cell.file) for cell in parts["test"]]
-    sets = absurd.drawn() | {"fields": [*absurd.fields(crops)]}
-    for folder in asked.external:
-        sets[folder.name] = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in SUFFIXES]
-
-    known = answers(network, crops)
-    others = {name: answers(network, pictures) for name, pictures in sets.items()}
-    training = answers(network, [asked.data / cell.file for cell in parts["train"]])
-    tensors = load_file(asked.model / manifest.WEIGHTS)
-    head = (
+    tensors = load_file(run / "best.safetensors")
+    return (
         tensors["classifier.1.weight"].astype(float),
         tensors["classifier.1.bias"].astype(float),
     )
 
-    print(f"{'':26}" + "".join(f"{name:>9}" for name in others))
-    for name, score in scores(training, positions(parts["train"]), head).items():
-        inside = score(*known)
+
+def of_run(run: Path, data: Path, threads: int) -> tuple["Answered", "Answered"]:
+    """What a run's network says of cells it learnt from, and of those it held out."""
+    from inference.answered import Answered
+    from inference.learnt import ANSWERS, learnt
+
+    return learnt(run, data, threads=threads), Answered.read(run / ANSWERS)
+
+
+def told(answered: "Answered", part: slice = slice(None)) -> tuple[Floats, Floats]:
+    return answered.logits[part].astype(float), answered.features[part].astype(float)
+
+
+def kept(runs: Sequence[Path], several: Sequence[tuple["Answered", "Answered"]]) -> dict[str, str]:
+    """By score, the share of held-out cells that the other folds' threshold lets through."""
+    from inference.crossfit import kept_as_familiar
+
+    pooled: dict[str, list[Floats]] = {}
+    for run, (training, held_out) in zip(runs, several, strict=True):
+        built = scores(told(training, slice(0, None, 2)), training.truth[::2], headed(run))
+        for name, score in built.items():
+            own = score(*told(training, slice(1, None, 2)))
+            low, middle, high = np.percentile(own, [25, 50, 75])
+            laid = (score(*told(held_out)) - middle) / (high - low)
+            pooled.setdefault(name, []).append(laid)
+    folds = [fold for fold, (_, one) in enumerate(several) for _ in one.files]
+    shares = {}
+    for name, laid in pooled.items():
+        familiar = kept_as_familiar(np.concatenate(laid), tuple(folds))
+        by_fold = [familiar[np.array(folds) == fold].mean() for fold in range(len(runs))]
+        shares[name] = f"{familiar.mean():.1%} ({min(by_fold):.1%} to {max(by_fold):.1%})"
+    return shares
+
+
+def others_of(
+    run: Path, data: Path, external: Sequence[Path], *, drawn: int, threads: int
+) -> dict[str, tuple[Floats, Floats]]:
+    """What a run's network says of drawn pictures and of folders of others."""
+    from PIL import Image
+
+    from inference import absurd, splits
+    from inference.dataset import SUFFIXES
+    from inference.export import export
+    from inference.runtime import OnnxNetwork
+
+    asked = splits.parsed((run / "split.csv").read_text(), leaking=True)["test"]
+    crops = [Image.open(data / cell.file).convert("RGB") for cell in asked]
+    sets = absurd.drawn(each=drawn) | {"fields": [*absurd.fields(crops, count=drawn)]}
+    for folder in external:
+        sets[folder.name] = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in SUFFIXES]
+    with TemporaryDirectory() as place:
+        network = OnnxNetwork(
+            Path(place) / "network", export(run, Path(place) / "network"), threads=threads
+        )
+        return {name: answers(network, pictures) for name, pictures in sets.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("runs", type=Path, nargs="+")
+    parser.add_argument("--external", type=Path, nargs="+", default=())
+    parser.add_argument("--drawn", type=int, default=60)
+    parser.add_argument("--threads", type=int, default=1)
+    asked = parser.parse_args()
+
+    from inference.assess import auroc
+
+    several = [of_run(run, asked.data, asked.threads) for run in asked.runs]
+    shares = kept(asked.runs, several)
+    others = others_of(
+        asked.runs[0], asked.data, asked.external, drawn=asked.drawn, threads=asked.threads
+    )
+    training, held_out = several[0]
+    print(f"{'':26}{'kept':>24}" + "".join(f"{name:>13}" for name in others))
+    for name, score in scores(told(training), training.truth, headed(asked.runs[0])).items():
+        inside = score(*told(held_out))
         row = []
         for other in others.values():
             outside = score(*other)
             positive = np.arange(len(inside) + len(outside)) >= len(inside)
             row.append(auroc(np.concatenate([inside, outside]), positive))
-        print(f"{name:26}" + "".join(f"{one:>9.3f}" for one in row))
+        print(f"{name:26}{shares[name]:>24}" + "".join(f"{one:>13.3f}" for one in row))
 
 
 if __name__ == "__main__":

@@ -79,11 +79,11 @@ class Familiarity:
         """For a network that learnt from every cell, so that none is left to measure it with.
 
         ``relative`` are distances that ``relative`` measured in networks of the same recipe: how
-        much farther out held-out cells lie than the median of those learnt from. The network's own
-        median makes them its distances.
+        much farther out held-out cells lie than is usual of those learnt from. What is usual of
+        this network makes them its distances.
         """
         flat = cls.fit(training, training, directions=directions)
-        distances = np.sort(relative) * np.median(flat.distances)
+        distances = np.sort(relative) * usual(training, directions=directions)[1]
         return cls(flat.mean, flat.directions, distances.astype(np.float32))
 
     def measured(self, features: Floats) -> Floats:
@@ -134,13 +134,22 @@ class Familiarity:
 def relative(training: Floats, held_out: Floats, *, directions: int = DIRECTIONS) -> Floats:
     """How far held-out cells (M, F) lie from the flat of a network's training cells (N, F).
 
-    In units of the median distance of the training cells themselves, whose network and whose flat
-    know them: so the distances of several networks can be laid beside each other.
+    In units of what is usual for training cells, so that the distances of several networks can be
+    laid beside each other.
     """
-    flat = Familiarity.fit(training, training, directions=directions)
-    usual = max(float(np.median(flat.distances)), _LEAST)
-    distances: Floats = flat.measured(held_out) / np.float32(usual)
+    flat, unit = usual(training, directions=directions)
+    distances: Floats = flat.measured(held_out) / np.float32(unit)
     return distances
+
+
+def usual(training: Floats, *, directions: int = DIRECTIONS) -> tuple[Familiarity, float]:
+    """The flat of every other training cell, and the median distance from it of the rest.
+
+    The network learnt from both, so the distance is shorter than of cells it did not learn from;
+    but the flat was not laid through the cells it is measured with.
+    """
+    flat = Familiarity.fit(training[::2], training[1::2], directions=directions)
+    return flat, max(float(np.median(flat.distances)), _LEAST)
 
 
 def read(path: Path, digest: str, *, width: int = WIDTH) -> Familiarity:

@@ -33,7 +33,8 @@ def share(text: str) -> float:
 class Command(BaseCommand):
     help = (
         "Fit a model's temperature and prediction sets to the validation part of its split, and "
-        "its familiarity to the training part; before it is registered, for its digest changes."
+        "its familiarity to the training part, or all three to answers out of fold; before it is "
+        "registered, for its digest changes."
     )
     requires_system_checks: tuple[str, ...] = ()
 
