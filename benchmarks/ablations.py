@@ -146,6 +146,7 @@ def train_all(asked: argparse.Namespace) -> None:
                 epochs=asked.epochs,
                 init=asked.init,
                 split=Split.parsed(asked.split),
+                split_seed=1,  # the same fold, whatever the seed of the training
                 stages=(Stage(asked.side, asked.epochs, ablation.frozen),),
                 threads=asked.threads,
             )

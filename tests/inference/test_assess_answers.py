@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from inference.assess_answers import assess_answers as measure
 from inference.calibration import calibration_error, softmax
 from inference.classifier import Prediction
 from inference.familiarity import Familiarity
+from inference.management.commands.evaluate_answers import markdown_of
 from tests.inference.made_up import made_up
 
 
@@ -166,3 +168,10 @@ def test_every_goal_has_its_place_in_what_is_measured(found):
 
     assert all(verdict != "not measured" for *_, verdict in goals.rows(measured))
     assert all("(" in value for name, _, value, _ in goals.rows(measured) if "accuracy" in name)
+
+
+def test_the_page_of_the_documentation_says_what_was_measured():
+    docs = Path(__file__).parents[2] / "docs"
+    measured = json.loads((docs / "cross-validation.json").read_text())
+
+    assert (docs / "cross-validation.md").read_text() == markdown_of(measured)

@@ -113,16 +113,16 @@ def _forgotten(
 
 def write_json(file: Path, found: dict[str, Any]) -> None:
     """Write the figures, numbers short enough to be read and compared."""
-    file.write_text(json.dumps(_rounded(found), indent=1) + "\n")
+    file.write_text(json.dumps(rounded(found), indent=1) + "\n")
 
 
-def _rounded(value: Any) -> Any:  # noqa: ANN401 -- JSON is of any kind
+def rounded(value: Any) -> Any:  # noqa: ANN401 -- JSON is of any kind
     if isinstance(value, float):
         return round(value, 6)
     if isinstance(value, dict):
-        return {key: _rounded(one) for key, one in value.items()}
+        return {key: rounded(one) for key, one in value.items()}
     if isinstance(value, list):
-        return [_rounded(one) for one in value]
+        return [rounded(one) for one in value]
     return value
 
 

@@ -20,6 +20,7 @@ from inference.management.commands.evaluate import (
     PLOTLY,
     others_of,
     percent,
+    rounded,
     with_interval,
     write_json,
 )
@@ -65,6 +66,7 @@ class Command(BaseCommand):
         parser.add_argument("--threads", type=int, default=1)
         parser.add_argument("--json", type=Path, metavar="FILE")
         parser.add_argument("--html", type=Path, metavar="FILE")
+        parser.add_argument("--markdown", type=Path, metavar="FILE", help="the tables, for docs")
         parser.add_argument(
             "--plotly", type=Path, default=Path(settings.BASE_DIR) / PLOTLY, help="plotly.js"
         )
@@ -75,6 +77,7 @@ class Command(BaseCommand):
         data: Path,
         json: Path | None,
         html: Path | None,
+        markdown: Path | None,
         plotly: Path,
         **options: Any,  # noqa: ANN401 -- read by name below
     ) -> None:
@@ -85,15 +88,10 @@ class Command(BaseCommand):
         if not given:
             raise CommandError("Name answers: --group FILE, --run FILE, --cell FILE.")
         try:
-            found = measured(data, given, options)
+            found = rounded(measured(data, given, options))
         except (WrongData, WrongWeights, CannotCalibrate) as error:
             raise CommandError(str(error)) from error
-        names = [name for name, _ in given]
-        tables: dict[str, list[tuple[str, ...]]] = {
-            "goals": [("", "goal", "found", ""), *goals.rows(found)],
-            "figures": [("", *names), *side_by_side(found, names)],
-            "familiarity": familiarity_rows(found),
-        }
+        tables = tables_of(found)
         for table in tables.values():
             for line in aligned(table):
                 self.stdout.write(line)
@@ -102,7 +100,10 @@ class Command(BaseCommand):
             write_json(json, found)
         if html:
             address = os.path.relpath(plotly.resolve(), html.resolve().parent)
+            names = [name for name, _ in given]
             html.write_text(page_of_answers(found, names, tables, plotly=Path(address).as_posix()))
+        if markdown:
+            markdown.write_text(markdown_of(found))
 
 
 def measured(
@@ -141,6 +142,36 @@ def _others(cells: Sequence[Cell], data: Path, options: dict[str, Any]) -> dict[
         data, strewn, options["external"], seed=options["seed"], drawn=options["drawn"]
     )
     return assess_answers.others(classifier, pictures)
+
+
+def tables_of(found: dict[str, Any]) -> dict[str, list[tuple[str, ...]]]:
+    """The goals, the figures of every file of answers, and what is said of other pictures."""
+    names = [name for name in found if name not in {"familiar", "others"}]
+    return {
+        "Goals": [("", "goal", "found", ""), *goals.rows(found)],
+        "Side by side": [("", *names), *side_by_side(found, names)],
+        "Familiarity": familiarity_rows(found),
+    }
+
+
+def markdown_of(found: dict[str, Any]) -> str:
+    """The tables as a page of the documentation."""
+    parts = [_ABOUT]
+    for title, table in tables_of(found).items():
+        if not table:
+            continue
+        head, *lines = table if title != "Familiarity" else [("", ""), *table]
+        rows = [head, ("---",) * len(head), *lines]
+        parts.append("\n".join([f"## {title}", "", *(f"| {' | '.join(row)} |" for row in rows)]))
+    return "\n\n".join(parts) + "\n"
+
+
+_ABOUT = """# Figures out of fold
+
+Each cell was asked once, by a network that had not learnt from its group (or its run). Temperature
+and sets are cross-fitted; intervals are 95 %, bootstrapped by group, of folds by run by run.
+Research and education only, not for diagnosis. [How they are made](training.md); the numbers are in
+[`cross-validation.json`](cross-validation.json)."""
 
 
 def side_by_side(found: dict[str, Any], names: Sequence[str]) -> list[tuple[str, ...]]:
