@@ -68,8 +68,7 @@ def out_of_fold(
     for fold in range(1, folds + 1):
         parts = Split(unit="group", fold=fold, folds=folds).of(cells, seed=seed)
         learnt, asked = (
-            np.array([places[cell.file] for cell in parts[part]])
-            for part in ("train", "test")
+            np.array([places[cell.file] for cell in parts[part]]) for part in ("train", "test")
         )
         classifier = _made(kind, seed)
         classifier.fit(rows[learnt], positions(parts["train"]))
