@@ -1,7 +1,9 @@
 """ONNX Runtime answers as PyTorch does, alone as in a batch, and without PyTorch."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,6 +74,7 @@ def test_no_pictures_are_an_error(served, pixels):
 
 SERVE = """
 import sys
+from pathlib import Path
 import inference
 assert "numpy" not in sys.modules, "importing the app should be cheap"
 from pathlib import Path
@@ -89,3 +92,22 @@ def test_serving_needs_neither_pytorch_nor_django(model):
     served = subprocess.run(command, capture_output=True, text=True, check=True)
 
     assert served.stdout == "drawn-1\n"
+
+
+COUNT = """
+import os, sys
+from pathlib import Path
+import inference
+inference.load_classifier(Path(sys.argv[1]))
+print(len(os.listdir("/proc/self/task")))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux lists threads there")
+def test_a_process_computes_on_one_thread_so_that_workers_do_not_crowd_each_other(model):
+    command = [sys.executable, "-c", COUNT, str(model)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+
+    assert loaded.stdout == "1\n"
