@@ -98,16 +98,18 @@ COUNT = """
 import os, sys
 from pathlib import Path
 import inference
-inference.load_classifier(Path(sys.argv[1]))
+classifier = inference.load_classifier(Path(sys.argv[1]), threads=int(sys.argv[2]))
 print(len(os.listdir("/proc/self/task")))
 """
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux lists threads there")
-def test_a_process_computes_on_one_thread_so_that_workers_do_not_crowd_each_other(model):
-    command = [sys.executable, "-c", COUNT, str(model)]
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_process_computes_on_as_many_threads_as_it_was_told(model, threads):
+    """One, where workers should not crowd each other."""
+    command = [sys.executable, "-c", COUNT, str(model), str(threads)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
     loaded = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
 
-    assert loaded.stdout == "1\n"
+    assert loaded.stdout == f"{threads}\n"
