@@ -302,14 +302,21 @@ def _problems_of_a_satisfactory_specimen(read: Read) -> list[str]:
         found.append("A satisfactory specimen has no reason to be unsatisfactory (R3).")
     if not read.interpretations:
         found.append("A satisfactory specimen needs an interpretation (R3).")
-    abnormal = [code for code in read.interpretations if _is_abnormality(code)]
+    abnormal = [code for code in read.interpretations if is_abnormality(code)]
     if abnormal and "NILM" in read.interpretations:
         found.append(f"NILM cannot stand beside {', '.join(abnormal)}: choose one of them (R4).")
     return found
 
 
-def _is_abnormality(code: str) -> bool:
+def is_abnormality(code: str) -> bool:
+    """ASC-US or worse, or another malignant neoplasm."""
     return INTERPRETATIONS[code].category in EPITHELIAL_ABNORMALITIES or code == "MAL-OTHER"
+
+
+def reactive_changes(read: Read) -> list[Observation]:
+    """The reactive changes, repair among them, that the read names."""
+    named = [OBSERVATIONS[code] for code in read.observations]
+    return [observation for observation in named if observation.group == FindingGroup.REACTIVE]
 
 
 def _problems_of_an_unsatisfactory_specimen(read: Read, abnormal_cells: int) -> list[str]:

@@ -14,7 +14,7 @@ from django.db.models.functions import Cast, Length, Upper
 from django.db.models.lookups import Exact
 
 from accounts.models import ChainedEvent, Laboratory, User
-from cases import activation, clock
+from cases import activation, clock, policy
 from cases.bethesda import SpecimenType
 from cases.encryption import EncryptedDateField, EncryptedTextField
 from inference.labels import CellClass
@@ -81,6 +81,14 @@ class ReadingSettings(models.Model):
         return cls.objects.filter(laboratory=laboratory).first() or cls(laboratory=laboratory)
 
     @property
+    def rules(self) -> policy.Rules:
+        return policy.Rules(
+            self.cytotechnologists_sign,
+            self.unsatisfactory_to_pathologist,
+            self.endometrial_to_pathologist,
+        )
+
+    @property
     def is_blind_first(self) -> bool:
         return self.reading_order == self.ReadingOrder.BLIND_FIRST
 
@@ -92,6 +100,9 @@ class Patient(models.Model):
     record_number = models.CharField("patient id", max_length=40)
     name = EncryptedTextField(blank=True, default="")
     birth_date = EncryptedDateField(null=True, blank=True)
+    higher_risk = models.BooleanField(
+        default=False, help_text="The request calls the patient higher-risk (R5)."
+    )
     created_at = models.DateTimeField(default=clock.now)
 
     class Meta:
@@ -120,6 +131,11 @@ class Case(models.Model):
         QUEUED = "queued"
         CLASSIFYING = "classifying"
         FAILED = "failed"
+        AWAITING_SCREENING = "awaiting_screening", "Awaiting screening"
+        SCREENING = "screening", "In screening"
+        AWAITING_RESCREEN = "awaiting_rescreen", "Held for rescreen"
+        RESCREENING = "rescreening", "In rescreen"
+        AWAITING_SIGNATURE = "awaiting_signature", "Awaiting signature"
         AWAITING_REVIEW = "awaiting_review", "Awaiting review"
         REVIEWING = "reviewing", "In review"
         SIGNED = "signed"
@@ -129,7 +145,11 @@ class Case(models.Model):
         URGENT = "urgent"
 
     # Where a person holds the case, and where it waits again once they hold it no more.
-    BACK_TO: ClassVar[dict[str, str]] = {Status.REVIEWING: Status.AWAITING_REVIEW}
+    BACK_TO: ClassVar[dict[str, str]] = {
+        Status.SCREENING: Status.AWAITING_SCREENING,
+        Status.RESCREENING: Status.AWAITING_RESCREEN,
+        Status.REVIEWING: Status.AWAITING_REVIEW,
+    }
     HELD = tuple(BACK_TO)
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
@@ -169,15 +189,20 @@ class Case(models.Model):
             ),
             models.CheckConstraint(
                 name="case_in_review_has_a_reviewer",
-                condition=~Q(status="reviewing") | Q(reviewer__isnull=False),
+                condition=~Q(
+                    status__in=["screening", "rescreening", "awaiting_signature", "reviewing"]
+                )
+                | Q(reviewer__isnull=False),
             ),
             models.CheckConstraint(
                 name="case_is_held_for_a_time",
                 condition=Q(
-                    status__in=["reviewing"], held_since__isnull=False, held_until__isnull=False
+                    status__in=["screening", "rescreening", "reviewing"],
+                    held_since__isnull=False,
+                    held_until__isnull=False,
                 )
                 | (
-                    ~Q(status__in=["reviewing"])
+                    ~Q(status__in=["screening", "rescreening", "reviewing"])
                     & Q(held_since__isnull=True, held_until__isnull=True)
                 ),
             ),
@@ -227,7 +252,7 @@ class Case(models.Model):
     @property
     def holder(self) -> User | None:
         """Who has the case in hand: nobody else may change it."""
-        return self.reviewer if self.status == self.Status.REVIEWING else None
+        return self.reviewer if self.status in self.HELD else None
 
     @property
     def is_hold_expired(self) -> bool:
@@ -437,27 +462,73 @@ class ClassificationFailure(models.Model):
 
 
 class Review(models.Model):
-    """One pathologist's read of a case: begun by `claim`, ended by `release` or `sign`."""
+    """One person's read of a case: begun by `claim`, and kept for ever (R11).
+
+    What the reader committed as their own is locked by the database. ``read`` is what they stand
+    by in the end; the two may differ only where the model's output was shown in between (R22).
+    """
+
+    class Kind(models.TextChoices):
+        SCREENING = "screening"
+        RESCREEN = "rescreen"
+        REVIEW = "review"
+        ADJUDICATION = "adjudication"
 
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="reviews")
     reader = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.REVIEW)
+    is_blind = models.BooleanField(
+        default=False, help_text="The model's output was hidden until the reader committed."
+    )
     started_at = models.DateTimeField(default=clock.now)
     ended_at = models.DateTimeField(null=True, blank=True)
-    read = models.JSONField(
-        null=True, blank=True, help_text="Adequacy and interpretation, once signed."
+    committed_at = models.DateTimeField(null=True, blank=True)
+    committed_read = models.JSONField(
+        null=True, blank=True, help_text="Adequacy and interpretation, as committed."
     )
+    read = models.JSONField(
+        null=True, blank=True, help_text="Adequacy and interpretation, once concluded or signed."
+    )
+    change_reason = models.TextField(
+        blank=True, help_text="Why the read was changed after the model's output was shown."
+    )
+    outcome = models.CharField(
+        max_length=12, blank=True, choices=[(one.value, one.value) for one in policy.Outcome]
+    )
+    why = models.TextField(blank=True, help_text="Why this outcome, with its rule.")
 
     class Meta:
         ordering = ["started_at"]
         constraints = [
-            models.UniqueConstraint("case", "reader", name="reader_has_one_review_of_a_case"),
+            models.UniqueConstraint(
+                "case", "reader", "kind", name="reader_has_one_review_of_a_kind_of_a_case"
+            ),
             models.UniqueConstraint(
                 "case", name="case_has_one_open_review", condition=Q(ended_at=None)
+            ),
+            models.CheckConstraint(
+                name="review_is_committed_with_its_read",
+                condition=Q(committed_at=None, committed_read__isnull=True)
+                | Q(committed_at__isnull=False, committed_read__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="review_with_an_outcome_says_why",
+                condition=(Q(outcome="") & Q(why="")) | (~Q(outcome="") & ~Q(why="")),
+            ),
+            models.CheckConstraint(
+                name="review_that_is_a_rescreen_is_blind",
+                condition=~Q(kind="rescreen") | Q(is_blind=True),
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.case} by {self.reader}"
+
+    @property
+    def awaits_commit(self) -> bool:
+        """Whether the reader's own read is still to be committed before anything else is shown."""
+        is_first = self.kind in (self.Kind.SCREENING, self.Kind.RESCREEN)
+        return self.committed_at is None and (self.is_blind or is_first)
 
 
 class Finding(models.Model):
@@ -477,7 +548,7 @@ class Finding(models.Model):
         null=True,
         on_delete=models.PROTECT,
         related_name="+",
-        help_text="The model's answer that was shown when the finding was made.",
+        help_text="The model's answer beside which the finding was made, shown then or not.",
     )
     made_at = models.DateTimeField(default=clock.now)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
@@ -581,6 +652,46 @@ class Report(models.Model):
 
     def __str__(self) -> str:
         return f"{self.case} report {self.version}"
+
+
+class RescreenDraw(models.Model):
+    """One draw: whether a negative read is held for rescreen, and what it takes to draw again (R5).
+
+    ``seed`` is that of the series, ``rank`` the place of the read in it; see `policy.drawn`.
+    """
+
+    laboratory = models.ForeignKey(Laboratory, on_delete=models.PROTECT, related_name="+")
+    review = models.OneToOneField(Review, on_delete=models.PROTECT, related_name="draw")
+    series = models.PositiveIntegerField()
+    rank = models.PositiveSmallIntegerField()
+    seed = models.CharField(max_length=32)
+    share = models.PositiveSmallIntegerField(help_text="Percent, as the laboratory had chosen.")
+    is_drawn = models.BooleanField(help_text="At random, by seed and rank.")
+    higher_risk = models.CharField(max_length=100, blank=True, help_text="Why; empty where not.")
+    drawn_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        ordering = ["laboratory", "series", "rank"]
+        constraints = [
+            models.UniqueConstraint(
+                "laboratory", "series", "rank", name="rank_is_drawn_once_in_a_series"
+            ),
+            models.CheckConstraint(
+                name="draw_never_takes_less_than_ten_percent", condition=Q(share__gte=10)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.series}/{self.rank}"
+
+    @property
+    def chosen(self) -> frozenset[int]:
+        """The ranks of this series that are drawn, from the record alone."""
+        return policy.drawn(self.seed, self.share)
+
+    @property
+    def is_held(self) -> bool:
+        return self.is_drawn or bool(self.higher_risk)
 
 
 class AuditEvent(ChainedEvent):

@@ -2,19 +2,35 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from accounts.models import User
-from cases import activation, clock
-from cases.models import ARRAYS, Case, CellImage, Display, Finding, Prediction, Run
+from cases import activation, bethesda, clock
+from cases.models import (
+    ARRAYS,
+    Case,
+    CellImage,
+    Display,
+    Finding,
+    Prediction,
+    ReadingSettings,
+    Review,
+    Run,
+)
+from cases.sight import Sight
 from inference.models import ModelVersion
 
 Status = Case.Status
 
 
-def shown_predictions(case: Case) -> QuerySet[Prediction]:
-    """The answers that a reader sees: those of the model version of the latest finished run."""
+def shown_predictions(case: Case, sight: Sight) -> QuerySet[Prediction]:
+    """The answers that a reader sees: those of the model version of the latest finished run.
+
+    None at all where the reader has yet to read without them.
+    """
+    if not sight.model:
+        return Prediction.objects.none()
     latest = case.runs.filter(status=Run.Status.DONE).order_by("-finished_at")
     return (
         Prediction.objects.filter(
@@ -25,14 +41,14 @@ def shown_predictions(case: Case) -> QuerySet[Prediction]:
     )
 
 
-def activation_of(case: Case, image: CellImage) -> activation.Overlay | None:
+def activation_of(case: Case, image: CellImage, sight: Sight) -> activation.Overlay | None:
     """The maps of the answer that is shown for this image; None where none were kept.
 
     The scale is that of the case's cells on which the model stands by its class, so that a blank
     picture among them does not make the others look faint; this cell is never above it.
     """
     own, scale = None, []
-    answers = shown_predictions(case).values_list("image_id", "reasons", "activation_maps")
+    answers = shown_predictions(case, sight).values_list("image_id", "reasons", "activation_maps")
     for image_id, reasons, stored in answers:
         if stored is not None and (image_id == image.pk or not reasons):
             scale.append(bytes(stored))
@@ -47,11 +63,17 @@ def is_outdated(case: Case, model_version: ModelVersion) -> bool:
     return not case.runs.filter(status=Run.Status.DONE, model_version=model_version).exists()
 
 
+def in_hand_or_signed(review: str = "") -> Q:
+    """The review that is open, or that the signature of its case ended."""
+    before = f"{review}__" if review else ""
+    return Q(**{f"{before}ended_at": None}) | Q(
+        **{f"{before}ended_at": F(f"{before}case__signed_at")}
+    )
+
+
 def standing_findings(case: Case) -> QuerySet[Finding]:
     """The findings of the review that is open or was signed; a released review's are not shown."""
-    return Finding.objects.filter(
-        review__case=case, review__reader_id=case.reviewer_id, withdrawn_at=None
-    )
+    return Finding.objects.filter(in_hand_or_signed("review"), review__case=case, withdrawn_at=None)
 
 
 def compared_findings(case: Case) -> QuerySet[Finding]:
@@ -86,6 +108,12 @@ def read_progress(case: Case) -> dict[str, int]:
     }
 
 
+def shown_findings(case: Case, sight: Sight) -> QuerySet[Finding]:
+    """The standing findings that a person may see: their own always."""
+    findings = compared_findings(case)
+    return findings if sight.reads else findings.filter(review__reader_id=sight.user_id)
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One row of the gallery: an image with what the model, and what the reader said of it."""
@@ -102,15 +130,16 @@ class Cell:
         return not self.displayed and not (self.finding and self.finding.exclusion)
 
 
-def gallery(case: Case) -> list[Cell]:
+def gallery(case: Case, sight: Sight) -> list[Cell]:
     """The case's cells by how much they need a look.
 
     Those that the model could not read come first, then those it abstained on, then the others by
-    their abnormality.
+    their abnormality. Who reads without the model sees them as they were uploaded.
     """
-    predictions = {prediction.image_id: prediction for prediction in shown_predictions(case)}
-    findings = {finding.image_id: finding for finding in standing_findings(case)}
-    last = case.runs.order_by("-queued_at").first()
+    answers = shown_predictions(case, sight)
+    predictions = {prediction.image_id: prediction for prediction in answers}
+    findings = {finding.image_id: finding for finding in shown_findings(case, sight)}
+    last = case.runs.order_by("-queued_at").first() if sight.model else None
     failures = {f.image_id: f.reason for f in last.failures.all()} if last else {}
     displayed = set(displays(case).values_list("image_id", flat=True))
     cells = [
@@ -123,7 +152,7 @@ def gallery(case: Case) -> list[Cell]:
         )
         for image in case.images.all()
     ]
-    return sorted(cells, key=_need_of_a_look)
+    return sorted(cells, key=_need_of_a_look) if sight.model else cells
 
 
 def _need_of_a_look(cell: Cell) -> tuple[int, float, str]:
@@ -153,6 +182,66 @@ def progress(case: Case) -> Progress:
     return Progress(images, answered, run.failures.count())
 
 
+# ── Reads ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def open_review(case: Case) -> Review:
+    """The read that is under way."""
+    return Review.objects.select_related("reader").get(case=case, ended_at=None)
+
+
+def has_read_first(case: Case, user: User) -> bool:
+    """Whether this person has begun a read of the case other than a rescreen, finished or not."""
+    return case.reviews.filter(reader=user).exclude(kind=Review.Kind.RESCREEN).exists()
+
+
+def first_read(case: Case) -> Review | None:
+    """The screening that was concluded, where there is one."""
+    concluded = case.reviews.filter(kind=Review.Kind.SCREENING, read__isnull=False)
+    return concluded.select_related("reader").order_by("-ended_at").first()
+
+
+def shown_reads(case: Case, sight: Sight) -> list[Review]:
+    """The reads that were committed, oldest first, as far as a person may see them."""
+    reads = case.reviews.filter(committed_at__isnull=False).select_related("reader")
+    if not sight.reads:
+        reads = reads.filter(reader_id=sight.user_id)
+    return list(reads.order_by("committed_at"))
+
+
+def findings_at_commit(review: Review) -> QuerySet[Finding]:
+    """The reader's findings as they stood when they committed their own read."""
+    made = Q(made_at__lte=review.committed_at)
+    stood = Q(withdrawn_at=None) | Q(withdrawn_at__gt=review.committed_at)
+    return review.findings.filter(made & stood)
+
+
+def changed_since_commit(review: Review) -> bool:
+    """Whether the reader changed a finding after they committed their own read."""
+    later = Q(made_at__gt=review.committed_at) | Q(withdrawn_at__gt=review.committed_at)
+    return review.findings.filter(later).exists()
+
+
+def higher_risk(case: Case, *, by_history: bool) -> str:
+    """Why the patient counts as higher-risk; empty where they do not (R5)."""
+    if case.patient.higher_risk:
+        return "the patient is flagged higher-risk"
+    if by_history and any(bethesda.is_abnormality(code) for code in _earlier_interpretations(case)):
+        return "the patient had an abnormal result before"
+    return ""
+
+
+def _earlier_interpretations(case: Case) -> list[str]:
+    signed = Review.objects.filter(
+        case__patient_id=case.patient_id, case__status=Status.SIGNED, ended_at=F("case__signed_at")
+    ).exclude(case=case)
+    reads = signed.values_list("read__interpretations", flat=True)
+    return [code for codes in reads for code in codes or ()]
+
+
+# ── The worklist ─────────────────────────────────────────────────────────────────────────────────
+
+
 @dataclass(frozen=True, slots=True)
 class Tile:
     """A state of the worklist with its count."""
@@ -172,13 +261,28 @@ def tiles(user: User) -> list[Tile]:
         **{status: Count("pk", filter=Q(status=status)) for status in Status.values},
     )
     labels = {"open": "Open", "mine": "Mine", "overdue": "Overdue", **dict(Status.choices)}
-    return [Tile(state, label, counts[state]) for state, label in labels.items()]
+    screens = ReadingSettings.of(user.laboratory).primary_screening
+    return [
+        Tile(state, label, counts[state])
+        for state, label in labels.items()
+        if screens or counts[state] or state not in _OF_SCREENING
+    ]
+
+
+_OF_SCREENING = (
+    Status.AWAITING_SCREENING,
+    Status.SCREENING,
+    Status.AWAITING_RESCREEN,
+    Status.RESCREENING,
+    Status.AWAITING_SIGNATURE,
+)
+IN_HAND = (*Case.HELD, Status.AWAITING_SIGNATURE)
 
 
 def mine(user: User) -> Q:
     """What a person has in hand: accessioned and not yet submitted, failed, or claimed."""
     return Q(accessioned_by=user, status__in=[Status.DRAFT, Status.FAILED]) | Q(
-        reviewer=user, status=Status.REVIEWING
+        reviewer=user, status__in=IN_HAND
     )
 
 
@@ -202,7 +306,14 @@ def worklist(
     cases = (
         Case.objects.visible_to(user)
         .select_related("patient", "accessioned_by", "reviewer", "laboratory")
-        .annotate(image_count=Coalesce(_IMAGE_COUNT, 0))
+        .annotate(
+            image_count=Coalesce(_IMAGE_COUNT, 0),
+            was_read_by_me=Exists(
+                Review.objects.filter(case=OuterRef("pk"), reader=user).exclude(
+                    kind=Review.Kind.RESCREEN
+                )
+            ),
+        )
     )
     if search:
         cases = cases.filter(

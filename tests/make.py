@@ -49,6 +49,20 @@ def cell_picture(cell_class: CellClass = CellClass.PARABASAL, seed: int = 1) -> 
     return file.getvalue()
 
 
+READERS = {
+    Status.SCREENING: cytotechnologist,
+    Status.RESCREENING: pathologist,
+    Status.AWAITING_SIGNATURE: cytotechnologist,
+    Status.REVIEWING: pathologist,
+    Status.SIGNED: pathologist,
+}
+KINDS = {
+    Status.SCREENING: Review.Kind.SCREENING,
+    Status.RESCREENING: Review.Kind.RESCREEN,
+    Status.AWAITING_SIGNATURE: Review.Kind.SCREENING,
+}
+
+
 def case(
     status: str = Status.DRAFT,
     *,
@@ -69,8 +83,8 @@ def case(
     patient = fields.pop("patient", None) or Patient.objects.create(
         laboratory=by.laboratory, record_number=f"P-{number:05d}"
     )
-    if status in (Status.REVIEWING, Status.SIGNED) and reviewer is None:
-        reviewer = pathologist(laboratory=by.laboratory)
+    if status in READERS and reviewer is None:
+        reviewer = READERS[status](laboratory=by.laboratory)
     is_held = status in Case.HELD
     values = {
         "laboratory": by.laboratory,
@@ -89,10 +103,17 @@ def case(
     made = Case.objects.create(**values)
     for position in range(images):
         image(made, position)
-    if status in (Status.AWAITING_REVIEW, Status.REVIEWING, Status.SIGNED):
+    if status not in (Status.DRAFT, Status.QUEUED, Status.CLASSIFYING, Status.FAILED):
         classified(made)
-    if reviewer is not None and status in (Status.REVIEWING, Status.SIGNED):
-        Review.objects.create(case=made, reader=reviewer, ended_at=values["signed_at"])
+    if reviewer is not None and status in READERS:
+        kind = KINDS.get(status, Review.Kind.REVIEW)
+        Review.objects.create(
+            case=made,
+            reader=reviewer,
+            kind=kind,
+            is_blind=kind == Review.Kind.RESCREEN,
+            ended_at=values["signed_at"],
+        )
     return made
 
 
@@ -184,8 +205,8 @@ def display(case: Case, *images: CellImage) -> None:
 def finding(
     case: Case, image: CellImage, cell_class: str = CellClass.PARABASAL, **fields
 ) -> Finding:
-    """The reviewer's finding for an image of a case in review, which they have seen."""
-    review = Review.objects.get(case=case, reader=case.reviewer)
+    """The reader's finding for an image of a case that is read, which they have seen."""
+    review = Review.objects.get(case=case, reader=case.reviewer, ended_at=case.signed_at)
     display(case, image)
     return Finding.objects.create(
         review=review,

@@ -6,11 +6,12 @@ from typing import Any, TypeVar, cast
 
 from django.db.models import Model
 from django.urls import reverse
+from django.utils.functional import cached_property
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import User
-from cases import activation, permissions, queries, signature, uploads
+from cases import activation, permissions, queries, sight, signature, uploads
 from cases.models import (
     AuditEvent,
     Case,
@@ -262,14 +263,20 @@ class FailureSerializer(serializers.ModelSerializer[ClassificationFailure]):
 
 
 class FindingSerializer(serializers.ModelSerializer[Finding]):
-    """The reviewer's word on one image; ``agrees`` compares it with what the model said."""
+    """The reader's word on one image; ``agrees`` compares it with what the model said.
+
+    It is null where there is nothing to compare, and while the reader may not see the model's word.
+    """
 
     image = serializers.UUIDField(source="image_id")
-    agrees = serializers.BooleanField(allow_null=True)
+    agrees = serializers.SerializerMethodField()
 
     class Meta:
         model = Finding
         fields = ("id", "image", "cell_class", "exclusion", "agrees", "made_at")
+
+    def get_agrees(self, finding: Finding) -> bool | None:
+        return finding.agrees if self.context["sight"].model else None
 
 
 class RunSerializer(serializers.ModelSerializer[Run]):
@@ -387,24 +394,32 @@ class CaseSerializer(IdentitySerializer[Case]):
             "disclaimer",
         )
 
+    @cached_property
+    def _sight(self) -> sight.Sight:
+        """What the person who asks may see of the one case that is told."""
+        return sight.of(self.context["request"].user, cast("Case", self.instance))
+
     @extend_schema_field(ProgressSerializer)
     def get_progress(self, case: Case) -> Mapping[str, Any]:
         return ProgressSerializer(queries.progress(case)).data
 
     @extend_schema_field(PredictionSerializer(many=True))
     def get_predictions(self, case: Case) -> Any:  # noqa: ANN401 -- a list of the framework's
-        return PredictionSerializer(queries.shown_predictions(case), many=True).data
+        return PredictionSerializer(queries.shown_predictions(case, self._sight), many=True).data
 
     @extend_schema_field(FailureSerializer(many=True))
     def get_failures(self, case: Case) -> Any:  # noqa: ANN401 -- likewise
+        if not self._sight.model:
+            return []
         last = case.runs.order_by("-queued_at").values("pk")[:1]
         failures = ClassificationFailure.objects.filter(run__in=last)
         return FailureSerializer(failures, many=True).data
 
     @extend_schema_field(FindingSerializer(many=True))
     def get_findings(self, case: Case) -> Any:  # noqa: ANN401 -- likewise
-        findings = queries.compared_findings(case)
-        return FindingSerializer(findings, many=True).data
+        findings = queries.shown_findings(case, self._sight)
+        context = {"sight": self._sight}
+        return FindingSerializer(findings, many=True, context=context).data
 
     @extend_schema_field(ReportSerializer(allow_null=True))
     def get_report(self, case: Case) -> Mapping[str, Any] | None:

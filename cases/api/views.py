@@ -11,7 +11,7 @@ from django.utils.cache import patch_cache_control
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
-from rest_framework.exceptions import NotFound, ParseError
+from rest_framework.exceptions import NotFound, ParseError, PermissionDenied
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,7 +20,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts.authentication import reauthenticate
 from accounts.models import User
-from cases import clock, queries, uploads, workflow
+from cases import clock, queries, sight, uploads, workflow
 from cases.api import answers, lists, requests
 from cases.api.errors import Conflict
 from cases.models import Case, CellImage, Finding, Run
@@ -162,7 +162,12 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         """Where a picture spoke for each of the classes, in the answer that readers see."""
         case = self.get_object()
         image = get_object_or_404(case.images, pk=image_id)
-        overlay = queries.activation_of(case, image)
+        seen = sight.of(self.reader, case)
+        if not seen.model:
+            raise PermissionDenied(
+                "What the model says is shown once you have read the case (R22)."
+            )
+        overlay = queries.activation_of(case, image, seen)
         if overlay is None:
             raise NotFound("No activation map was kept of this image.")
         told = overlay.to_json() | {"image": image.pk}
@@ -241,9 +246,9 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         except workflow.Refused as error:
             raise ParseError(str(error)) from error
         except workflow.StaleFinding as error:
-            return self._stale(error, standing, decisions)
+            return self._stale(case, error, standing, decisions)
         told = {"findings": made, "progress": queries.read_progress(case)}
-        return self._answer(answers.FindingsSerializer, told)
+        return self._answer(answers.FindingsSerializer, told, seen=sight.of(self.reader, case))
 
     @extend_schema(
         request=requests.DisplaysSerializer,
@@ -264,13 +269,15 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
 
     def _stale(
         self,
+        case: Case,
         error: workflow.StaleFinding,
         standing: QuerySet[Finding],
         decisions: Sequence[workflow.Decision],
     ) -> Response:
         findings = standing.filter(image_id__in=[decision.image_id for decision in decisions])
         told = {"detail": str(error), "findings": findings}
-        return self._answer(answers.StaleSerializer, told, status.HTTP_409_CONFLICT)
+        seen = sight.of(self.reader, case)
+        return self._answer(answers.StaleSerializer, told, status.HTTP_409_CONFLICT, seen=seen)
 
     @extend_schema(
         request=requests.SignSerializer,
@@ -351,8 +358,10 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         serializer: type[Any],
         told: object,
         code: int = status.HTTP_200_OK,
+        **context: object,
     ) -> Response:
-        return Response(serializer(told, context=self.get_serializer_context()).data, code)
+        context |= self.get_serializer_context()
+        return Response(serializer(told, context=context).data, code)
 
 
 class ModelView(PrivateView):

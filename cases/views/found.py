@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
 from accounts.models import User
-from cases import permissions, workflow
+from cases import permissions, queries, workflow
 from cases.models import Case
 from cases.workflow import InvalidTransition, Refused
 from inference.registry import NoCurrentModel
@@ -55,10 +55,16 @@ def may(user: User, case: Case) -> set[str]:
     wanted = {
         "prepare": case.status == states.DRAFT and permissions.can_prepare(user, case),
         "retry": case.status == states.FAILED and permissions.can_retry(user, case),
-        "reclassify": case.status == states.AWAITING_REVIEW
+        "reclassify": case.status in (states.AWAITING_SCREENING, states.AWAITING_REVIEW)
         and permissions.can_reclassify(user, case),
-        "claim": case.status == states.AWAITING_REVIEW and permissions.can_claim(user, case),
-        "decide": case.status == states.REVIEWING and permissions.can_decide(user, case),
-        "release": case.status == states.REVIEWING and permissions.can_release(user, case),
+        "claim": _may_claim(user, case),
+        "decide": case.status in Case.HELD and permissions.can_decide(user, case),
+        "release": case.status in Case.HELD and permissions.can_release(user, case),
     }
     return {verb for verb, allowed in wanted.items() if allowed}
+
+
+def _may_claim(user: User, case: Case) -> bool:
+    if case.status not in workflow.CLAIMS or not permissions.can_claim(user, case):
+        return False
+    return case.status != Case.Status.AWAITING_RESCREEN or not queries.has_read_first(case, user)

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.authentication import WrongPassword, reauthenticate
-from cases import bethesda, charts, permissions, queries, reading, signature, workflow
+from cases import bethesda, charts, permissions, queries, reading, sight, signature, workflow
 from cases.forms import SignForm
 from cases.models import ABNORMAL_CLASSES, Case, CellImage
 from cases.views.found import REFUSALS, attempt, find_case, may, reader
@@ -40,7 +40,8 @@ def case_release(request: HttpRequest, case_id: UUID) -> HttpResponse:
 def cell(request: HttpRequest, case_id: UUID, image_id: UUID) -> HttpResponse:
     """One cell, large, with its five probabilities and the way to its neighbours in the gallery."""
     case = find_case(request, case_id)
-    cells = queries.gallery(case)
+    seen = sight.of(reader(request), case)
+    cells = queries.gallery(case, seen)
     place = next((n for n, cell in enumerate(cells) if cell.image.pk == image_id), None)
     if place is None:
         raise Http404
@@ -50,7 +51,7 @@ def cell(request: HttpRequest, case_id: UUID, image_id: UUID) -> HttpResponse:
         if shown.prediction
         else []
     )
-    overlay = queries.activation_of(case, shown.image)
+    overlay = queries.activation_of(case, shown.image, seen)
     context = frame(request, case) | {
         "cell": shown,
         "place": place + 1,
@@ -101,7 +102,7 @@ def case_sign(request: HttpRequest, case_id: UUID) -> HttpResponse:
         return redirect("case-report", case.pk)
     if "decide" not in may(reader(request), case) and not _comes_too_late(request, case):
         raise PermissionDenied("Only the pathologist who claimed the case may sign it.")
-    cells = queries.gallery(case)
+    cells = queries.gallery(case, sight.of(reader(request), case))
     form = SignForm(request.POST or None, [(cell.image.pk, cell.image.name) for cell in cells])
     if request.method == "POST" and form.is_valid():
         try:

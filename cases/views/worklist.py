@@ -11,7 +11,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
-from cases import bethesda, intake, permissions, queries, reading, wording, workflow
+from cases import bethesda, intake, permissions, queries, reading, sight, wording, workflow
 from cases.models import Case
 from cases.paging import CaseCursor
 from cases.views.found import find_case, may, reader
@@ -67,7 +67,7 @@ def case_detail(request: HttpRequest, case_id: UUID) -> HttpResponse:
         return _draft(request, case, context)
     if case.status in (Case.Status.QUEUED, Case.Status.CLASSIFYING, Case.Status.FAILED):
         return _classification(request, case, context)
-    cells = queries.gallery(case)
+    cells = queries.gallery(case, sight.of(reader(request), case))
     context |= {
         "cells": cells,
         "cell_classes": list(CellClass),

@@ -31,10 +31,21 @@ from cases.workflow.preparation import (
     sweep,
 )
 from cases.workflow.reports import Correction, StaleReport, addend, amend, correct
-from cases.workflow.review import Decision, StaleFinding, claim, decide, display, release, sign
+from cases.workflow.review import (
+    CLAIMS,
+    Decision,
+    StaleFinding,
+    claim,
+    decide,
+    display,
+    release,
+    sign,
+)
+from cases.workflow.screening import commit, conclude, refer, sign_out
 from cases.workflow.transition import InvalidTransition, Refused
 
 __all__ = [
+    "CLAIMS",
     "MAX_RUNS",
     "Accession",
     "AlreadyInCase",
@@ -52,6 +63,8 @@ __all__ = [
     "amend",
     "begin",
     "claim",
+    "commit",
+    "conclude",
     "correct",
     "decide",
     "display",
@@ -62,12 +75,14 @@ __all__ = [
     "reclassify",
     "record",
     "recover",
+    "refer",
     "release",
     "remove_image",
     "requeue",
     "retry",
     "revise",
     "sign",
+    "sign_out",
     "submit",
     "suggest_accession_number",
     "sweep",
