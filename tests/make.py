@@ -8,8 +8,21 @@ from itertools import count
 import numpy as np
 from PIL import Image, ImageDraw
 
+from accounts.models import Laboratory
 from cases import activation, bethesda, clock, intake, signature, storage
-from cases.models import Case, CellImage, Display, Finding, Patient, Prediction, Report, Review, Run
+from cases.bethesda import Read
+from cases.models import (
+    Case,
+    CellImage,
+    Display,
+    Finding,
+    Patient,
+    Prediction,
+    ReadingSettings,
+    Report,
+    Review,
+    Run,
+)
 from cases.workflow.reports import issue
 from inference import registry
 from inference.labels import CellClass
@@ -200,6 +213,21 @@ def display(case: Case, *images: CellImage) -> None:
     """These images were in sight of the case's reviewer."""
     for image in images:
         Display.objects.get_or_create(image=image, reader=case.reviewer)
+
+
+def reading(laboratory: Laboratory, **fields) -> ReadingSettings:
+    """How a laboratory reads, where it is not as by default."""
+    settings, _ = ReadingSettings.objects.update_or_create(laboratory=laboratory, defaults=fields)
+    return settings
+
+
+def committed(case: Case, said: Read, **fields) -> Review:
+    """The read that is under way, as committed by its reader."""
+    review = case.reviews.get(ended_at=None)
+    Review.objects.filter(pk=review.pk).update(
+        **{"committed_at": clock.now(), "committed_read": said.to_json()} | fields
+    )
+    return case.reviews.get(pk=review.pk)
 
 
 def finding(

@@ -10,10 +10,10 @@ CREATE = """
 CREATE FUNCTION cases_refuse_change_of_committed_read() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN
   IF TG_OP = 'DELETE' THEN RAISE EXCEPTION 'a read is kept for ever'; END IF;
-  IF (NEW.case_id, NEW.reader_id, NEW.kind, NEW.is_blind)
-      IS DISTINCT FROM (OLD.case_id, OLD.reader_id, OLD.kind, OLD.is_blind)
-    OR OLD.committed_at IS NOT NULL AND (NEW.committed_at, NEW.committed_read)
-      IS DISTINCT FROM (OLD.committed_at, OLD.committed_read)
+  IF (NEW.case_id, NEW.reader_id, NEW.kind)
+      IS DISTINCT FROM (OLD.case_id, OLD.reader_id, OLD.kind)
+    OR OLD.committed_at IS NOT NULL AND (NEW.is_blind, NEW.committed_at, NEW.committed_read)
+      IS DISTINCT FROM (OLD.is_blind, OLD.committed_at, OLD.committed_read)
     THEN RAISE EXCEPTION 'a committed read is never rewritten'; END IF;
   RETURN NEW;
 END $$;
