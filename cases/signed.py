@@ -103,6 +103,13 @@ class SignedContent:
         return self.earlier[-1] if self.earlier else None
 
     @property
+    def amended_lines(self) -> Lines:
+        """What an amended report said of its result before, where that differs."""
+        if self.kind != Report.Kind.AMENDMENT or self.previous is None:
+            return []
+        return [line for line in self.previous.lines if line not in self.lines]
+
+    @property
     def model_versions(self) -> list[tuple[str, str]]:
         """Name and digest of each model version that the reader saw."""
         seen = {(cell.model["version"], cell.model["digest"]) for cell in self.cells if cell.model}

@@ -266,6 +266,12 @@ def _result(read: Detail) -> str:
     return ", ".join(read.get("interpretations", [])) or str(read.get("adequacy", "no result"))
 
 
+def _export(detail: Detail, _: Names) -> str:
+    which = f"version {detail['version']} of the report" if "version" in detail else "the case"
+    who = "with" if detail.get("identified") else "without"
+    return f"Exported {which} as {detail.get('form', 'a file')}, {who} the name of the patient."
+
+
 def _version(detail: Detail) -> str:
     notified = f" Notified: {detail['notified']}." if detail.get("notified") else ""
     return (
@@ -292,6 +298,7 @@ _SENTENCES: dict[str, Callable[[Detail, Names], str]] = {
     "decide": _decide,
     "display": _display,
     "sign": _sign,
+    "export": _export,
     "addend": _addend,
     "amend": _amend,
     "correct": _correct,

@@ -138,6 +138,8 @@ ANSWERS = {
     "case-sign POST": (READING, "in 403 200 403 404 404 404"),
     "case-report GET": (SIGNED, THE_LABORATORY),
     "case-report-version GET": (SIGNED, THE_LABORATORY),
+    "report-pdf GET": (SIGNED, THE_LABORATORY),
+    "report-verify GET": (SIGNED, EVERYONE),
     "case-addend GET": (SIGNED, "in 403 200 403 404 404 404"),
     "case-addend POST": (SIGNED, "in 403 to 403 404 404 404"),
     "case-amend GET": (SIGNED, "in 403 200 403 404 404 404"),
