@@ -714,6 +714,12 @@ class AuditEvent(ChainedEvent):
                 "laboratory", "sequence", name="audit_event_has_its_place_in_the_chain"
             ),
         ]
+        indexes = [
+            # did this person look at the case lately? asked by every page of it
+            models.Index(
+                fields=["case", "actor", "at"], name="audit_event_view", condition=Q(action="view")
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.action} {self.at:%Y-%m-%d %H:%M}"

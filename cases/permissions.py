@@ -7,6 +7,7 @@ business.
 from accounts.models import User
 from accounts.permissions import (
     can_see_patient_identity,
+    is_administrator,
     is_cytotechnologist,
     is_pathologist,
     is_senior_cytotechnologist,
@@ -29,6 +30,7 @@ __all__ = [
     "can_screen",
     "can_see",
     "can_see_patient_identity",
+    "can_see_views",
     "can_sign",
 ]
 
@@ -39,6 +41,11 @@ def can_see(user: User, case: Case) -> bool:
 
 def can_accession(user: User) -> bool:
     return is_cytotechnologist(user)
+
+
+def can_see_views(user: User, case: Case) -> bool:
+    """Who looked at a case: for who supervises the laboratory, not for one colleague of another."""
+    return can_see(user, case) and is_administrator(user)
 
 
 def can_prepare(user: User, case: Case) -> bool:

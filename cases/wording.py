@@ -302,10 +302,12 @@ _SENTENCES: dict[str, Callable[[Detail, Names], str]] = {
     "addend": _addend,
     "amend": _amend,
     "correct": _correct,
+    "view": lambda *_: "Looked at the case.",
 }
 _IN_A_ROW: dict[str, Callable[[Sequence[AuditEvent]], str]] = {
     "add_image": lambda row: f"Added {count(len(row), 'cell image')}.",
     "remove_image": lambda row: f"Removed {count(len(row), 'cell image')}.",
+    "view": lambda row: f"Looked at the case, {count(len(row), 'visit')}.",
     "decide": lambda row: _decided([one for event in row for one in event.detail["decisions"]]),
     "display": lambda row: _displayed([one for event in row for one in event.detail["images"]]),
 }

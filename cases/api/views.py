@@ -20,7 +20,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts.authentication import reauthenticate
 from accounts.models import User
-from cases import clock, queries, sight, uploads, workflow
+from cases import audit, clock, permissions, queries, sight, uploads, workflow
 from cases.api import answers, lists, requests
 from cases.api.errors import Conflict
 from cases.models import Case, CellImage, Finding, Run
@@ -113,7 +113,9 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
     @extend_schema(responses={200: answers.CaseSerializer} | OF_A_CASE)
     def retrieve(self, request: Request, case_id: UUID) -> Response:
         """One case with its images, the model's answers, the findings and the report."""
-        return self._told(self.get_object().pk)
+        case = self.get_object()
+        audit.viewed(case, self.reader)
+        return self._told(case.pk)
 
     @extend_schema(
         request=requests.AccessionSerializer,
@@ -161,6 +163,7 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
     def activation(self, request: Request, case_id: UUID, image_id: UUID) -> Response:
         """Where a picture spoke for each of the classes, in the answer that readers see."""
         case = self.get_object()
+        audit.viewed(case, self.reader)
         image = get_object_or_404(case.images, pk=image_id)
         seen = sight.of(self.reader, case)
         if not seen.model:
@@ -343,8 +346,11 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
     @extend_schema(responses={200: answers.TrailSerializer} | OF_A_CASE)
     @action(detail=True, filterset_class=None, pagination_class=None)
     def trail(self, request: Request, case_id: UUID) -> Response:
-        """Everything that happened to the case, oldest first."""
-        events = self.get_object().events.select_related("actor").order_by("pk")
+        """Everything that happened to the case, oldest first; to administrators also who saw it."""
+        case = self.get_object()
+        audit.viewed(case, self.reader)
+        sees_views = permissions.can_see_views(self.reader, case)
+        events = audit.trail(case, with_views=sees_views)
         return self._answer(answers.TrailSerializer, {"events": events})
 
     def _told(self, case_id: UUID, code: int = status.HTTP_200_OK) -> Response:

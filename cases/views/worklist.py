@@ -11,7 +11,17 @@ from django_htmx.http import HttpResponseClientRefresh
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
-from cases import bethesda, intake, permissions, queries, reading, sight, wording, workflow
+from cases import (
+    audit,
+    bethesda,
+    intake,
+    permissions,
+    queries,
+    reading,
+    sight,
+    wording,
+    workflow,
+)
 from cases.models import Case
 from cases.paging import CaseCursor
 from cases.views.found import find_case, may, reader
@@ -120,8 +130,9 @@ BEATS = 20  # of a page in the time after which an idle holder loses the case
 
 
 def frame(request: HttpRequest, case: Case) -> dict[str, object]:
-    """What every page of a case shows around its subject."""
+    """What every page of a case shows around its subject; that it was seen is on record (R18)."""
     user = reader(request)
+    audit.viewed(case, user)
     return {
         "section": "cases",
         "case": case,
@@ -137,7 +148,13 @@ def frame(request: HttpRequest, case: Case) -> dict[str, object]:
 def case_trail(request: HttpRequest, case_id: UUID) -> HttpResponse:
     """Everything that happened to the case, oldest first."""
     case = find_case(request, case_id)
-    events = case.events.select_related("actor").order_by("pk")
+    shown = frame(request, case)
+    sees_views = permissions.can_see_views(reader(request), case)
+    events = audit.trail(case, with_views=sees_views)
     names = {str(image.pk): image.name for image in case.images.all()}
-    context = frame(request, case) | {"here": "trail", "entries": wording.trail(events, names)}
+    context = shown | {
+        "here": "trail",
+        "entries": wording.trail(events, names),
+        "sees_views": sees_views,
+    }
     return render(request, "cases/trail.html", context)

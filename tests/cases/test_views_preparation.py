@@ -357,11 +357,11 @@ def test_the_draft_takes_the_same_number_of_queries_for_one_image_and_for_three(
     client.force_login(technologist)
     client.get(of("case-detail", case))
 
-    with django_assert_num_queries(5):  # session, user, laboratory, case, images
+    with django_assert_num_queries(6):  # session, user, laboratory, case, view, images
         client.get(of("case-detail", case))
     for position in (1, 2):
         make.image(case, position)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         client.get(of("case-detail", case))
 
 
