@@ -251,7 +251,7 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         except workflow.StaleFinding as error:
             return self._stale(case, error, standing, decisions)
         told = {"findings": made, "progress": queries.read_progress(case)}
-        return self._answer(answers.FindingsSerializer, told, seen=sight.of(self.reader, case))
+        return self._answer(answers.FindingsSerializer, told, sight=sight.of(self.reader, case))
 
     @extend_schema(
         request=requests.DisplaysSerializer,
@@ -280,7 +280,7 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         findings = standing.filter(image_id__in=[decision.image_id for decision in decisions])
         told = {"detail": str(error), "findings": findings}
         seen = sight.of(self.reader, case)
-        return self._answer(answers.StaleSerializer, told, status.HTTP_409_CONFLICT, seen=seen)
+        return self._answer(answers.StaleSerializer, told, status.HTTP_409_CONFLICT, sight=seen)
 
     @extend_schema(
         request=requests.SignSerializer,
