@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.forms.boundfield import BoundField, BoundWidget
+from django.http import QueryDict
 
-from cases import bethesda
+from accounts.models import User
+from cases import bethesda, workflow
 from cases.models import Case, ReadingSettings
 from cases.signature import Change
 from cases.workflow import Accession, Correction
@@ -217,3 +220,31 @@ class ReadingForm(forms.ModelForm):  # type: ignore[type-arg] # not at run time
     def wanted(self) -> dict[str, Any]:
         """What was chosen, by the name of the setting."""
         return {name: self.cleaned_data[name] for name in self.Meta.fields}
+
+
+class HandOverForm(forms.Form):
+    """To whom a case is handed over, and what they should know."""
+
+    to = forms.ModelChoiceField(User.objects.none(), label="To", empty_label="Choose a colleague")
+    comment = forms.CharField(
+        max_length=workflow.LONGEST_COMMENT,
+        required=False,
+        label="What they should know",
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+    def __init__(self, colleagues: QuerySet[User], data: QueryDict | None = None) -> None:
+        super().__init__(data, prefix="hand-over")
+        field = cast("forms.ModelChoiceField[User]", self.fields["to"])
+        field.queryset = colleagues
+
+
+class SendBackForm(forms.Form):
+    comment = forms.CharField(
+        max_length=workflow.LONGEST_COMMENT,
+        label="What has to be mended",
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+    def __init__(self, data: QueryDict | None = None) -> None:
+        super().__init__(data, prefix="send-back")

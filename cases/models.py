@@ -172,6 +172,14 @@ class Case(models.Model):
     held_until = models.DateTimeField(
         null=True, blank=True, help_text="When the holder loses the case, unless they show up."
     )
+    sent_back_to = models.ForeignKey(
+        User,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="Who is asked to mend the case, until it is submitted again.",
+    )
     signed_at = models.DateTimeField(null=True, blank=True)
 
     objects = CaseQuerySet.as_manager()
@@ -579,6 +587,33 @@ class Finding(models.Model):
         if not stated or not self.cell_class:
             return None
         return self.cell_class == stated
+
+
+class Comment(models.Model):
+    """What a colleague was told about a case that was passed on to them; it stays."""
+
+    class Reason(models.TextChoices):
+        HAND_OVER = "hand_over", "Handed over"
+        SEND_BACK = "send_back", "Sent back"
+
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="comments")
+    reason = models.CharField(max_length=12, choices=Reason.choices)
+    author = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    to = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    text = models.TextField(blank=True)
+    at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        ordering = ["at", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                name="case_sent_back_comes_with_words",
+                condition=~Q(reason="send_back") | ~Q(text=""),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.author} to {self.to}: {self.text}"
 
 
 class Display(models.Model):

@@ -1,16 +1,19 @@
 """Named reads: worklists and their counts, progress, the answers and findings of a case."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from accounts.models import User
+from accounts.models import Role, User
+from accounts.permissions import can_see_patient_identity, is_senior_cytotechnologist
 from cases import activation, bethesda, clock
 from cases.models import (
     ARRAYS,
     Case,
     CellImage,
+    Comment,
     Display,
     Finding,
     Prediction,
@@ -19,6 +22,7 @@ from cases.models import (
     Run,
 )
 from cases.sight import Sight
+from cases.sight import of as sight_of
 from inference.models import ModelVersion
 
 Status = Case.Status
@@ -80,6 +84,26 @@ def compared_findings(case: Case) -> QuerySet[Finding]:
     """The standing findings, each with the answer that was shown when it was made."""
     deferred = (f"prediction__{field}" for field in ARRAYS)
     return standing_findings(case).select_related("prediction").defer(*deferred)
+
+
+def comments(case: Case, user: User) -> list[Comment]:
+    """What was said when the case was passed on, as far as this person may know it.
+
+    Who has yet to read without others' reads sees their own words and those to them alone (R6).
+    """
+    if not can_see_patient_identity(user):
+        return []
+    said = list(case.comments.select_related("author", "to"))
+    if said and not sight_of(user, case).reads:
+        said = [comment for comment in said if user in (comment.author, comment.to)]
+    return said
+
+
+def colleagues(user: User, case: Case) -> QuerySet[User]:
+    """To whom a person can hand this case over: others of the laboratory with the same role."""
+    return User.objects.filter(
+        laboratory_id=case.laboratory_id, role=user.role, is_active=True
+    ).exclude(pk=user.pk)
 
 
 def displays(case: Case) -> QuerySet[Display]:
@@ -252,15 +276,12 @@ class Tile:
 
 
 def tiles(user: User) -> list[Tile]:
-    """The counted states of the user's laboratory, with their own cases and the overdue ones."""
-    open_cases = ~Q(status=Status.SIGNED)
+    """The counted queues of a person, and the counted states of their laboratory."""
     counts = Case.objects.visible_to(user).aggregate(
-        open=Count("pk", filter=open_cases),
-        mine=Count("pk", filter=open_cases & mine(user)),
-        overdue=Count("pk", filter=open_cases & Q(due_at__lt=clock.now())),
+        **{queue.state: Count("pk", filter=queue.which(user)) for queue in QUEUES},
         **{status: Count("pk", filter=Q(status=status)) for status in Status.values},
     )
-    labels = {"open": "Open", "mine": "Mine", "overdue": "Overdue", **dict(Status.choices)}
+    labels = {queue.state: queue.label for queue in QUEUES} | dict(Status.choices)
     screens = ReadingSettings.of(user.laboratory).primary_screening
     return [
         Tile(state, label, counts[state])
@@ -270,6 +291,7 @@ def tiles(user: User) -> list[Tile]:
 
 
 _OF_SCREENING = (
+    "rescreen",
     Status.AWAITING_SCREENING,
     Status.SCREENING,
     Status.AWAITING_RESCREEN,
@@ -279,11 +301,79 @@ _OF_SCREENING = (
 IN_HAND = (*Case.HELD, Status.AWAITING_SIGNATURE)
 
 
+IS_OPEN = ~Q(status=Status.SIGNED)
+
+
 def mine(user: User) -> Q:
-    """What a person has in hand: accessioned and not yet submitted, failed, or claimed."""
+    """What a person has in hand: accessioned and not yet submitted, failed, or held."""
     return Q(accessioned_by=user, status__in=[Status.DRAFT, Status.FAILED]) | Q(
         reviewer=user, status__in=IN_HAND
     )
+
+
+# The open states whose next step is one of a role's; an administrator's team is the laboratory.
+STEPS: Mapping[str, Sequence[str]] = {
+    Role.CYTOTECHNOLOGIST: [
+        Status.DRAFT,
+        Status.FAILED,
+        Status.AWAITING_SCREENING,
+        Status.SCREENING,
+        Status.AWAITING_SIGNATURE,
+    ],
+    Role.PATHOLOGIST: [Status.AWAITING_REVIEW, Status.REVIEWING],
+}
+
+
+def team(user: User) -> Q:
+    """The open cases at the step of a person's role, whoever has them in hand."""
+    steps = STEPS.get(user.role)
+    return IS_OPEN if steps is None else Q(status__in=steps)
+
+
+def to_rescreen(user: User) -> Q:
+    """What is held for a second reader, where this person may be the one (R6)."""
+    if user.role != Role.PATHOLOGIST and not is_senior_cytotechnologist(user):
+        return Q(pk__in=[])
+    read_first = Review.objects.filter(case=OuterRef("pk"), reader=user).exclude(
+        kind=Review.Kind.RESCREEN
+    )
+    return Q(status=Status.AWAITING_RESCREEN) & ~Q(Exists(read_first))
+
+
+def sent_back(user: User) -> Q:
+    """What a person is asked to mend; a colleague's too, once the colleague can do it no more."""
+    if user.role != Role.CYTOTECHNOLOGIST:
+        return Q(sent_back_to=user)
+    has_gone = Q(sent_back_to__is_active=False) | ~Q(sent_back_to__role=Role.CYTOTECHNOLOGIST)
+    return Q(sent_back_to=user) | (Q(sent_back_to__isnull=False) & has_gone)
+
+
+def overdue(_: User) -> Q:
+    return IS_OPEN & Q(due_at__lt=clock.now())
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A list of cases that a person goes by, with its name in addresses and on the page."""
+
+    state: str
+    label: str
+    which: Callable[[User], Q]
+
+
+QUEUES = (
+    Queue("open", "Open", lambda _: IS_OPEN),
+    Queue("mine", "Mine", mine),
+    Queue("team", "Team", team),
+    Queue("sent_back", "Sent back", sent_back),
+    Queue("rescreen", "To rescreen", to_rescreen),
+    Queue("overdue", "Overdue", overdue),
+)
+_WHICH = {queue.state: queue.which for queue in QUEUES}
+
+
+def in_queue(user: User, state: str) -> Q:
+    return _WHICH[state](user)
 
 
 # counted for the rows of a page only: a join would count for the whole laboratory first
@@ -321,12 +411,8 @@ def worklist(
         )
     if priority:
         cases = cases.filter(priority=priority)
-    if state == "open" and not search:
-        cases = cases.exclude(status=Status.SIGNED)
-    elif state == "mine":
-        cases = cases.filter(mine(user)).exclude(status=Status.SIGNED)
-    elif state == "overdue":
-        cases = cases.filter(due_at__lt=clock.now()).exclude(status=Status.SIGNED)
+    if state in _WHICH and not (state == "open" and search):
+        cases = cases.filter(in_queue(user, state))
     elif state in Status.values:
         cases = cases.filter(status=state)
     return cases

@@ -77,7 +77,7 @@ def attempt(number: int) -> str:
 
 # ── The trail ────────────────────────────────────────────────────────────────────────────────────
 
-Names = Mapping[str, str]  # the names of a case's images by their ids
+Names = Mapping[str, str]  # the names of a case's images and of its laboratory's people, by id
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +201,17 @@ def _release(detail: Detail, _: Names) -> str:
     return "Released the case; the findings are kept."
 
 
-def _expire(*_: object) -> str:
-    return "Took the case back from a holder who was idle too long; the findings are kept."
+def _expire(detail: Detail, names: Names) -> str:
+    who = names.get(str(detail.get("held_by")), "a holder")
+    return f"Took the case back from {who}, idle for too long; the findings are kept."
+
+
+def _hand_over(detail: Detail, names: Names) -> str:
+    return f"Handed the case over to {names.get(str(detail.get('to')), 'a colleague')}."
+
+
+def _send_back(detail: Detail, names: Names) -> str:
+    return f"Sent the case back to {names.get(str(detail.get('to')), 'a colleague')} for rework."
 
 
 def _decide(detail: Detail, names: Names) -> str:
@@ -295,6 +304,8 @@ _SENTENCES: dict[str, Callable[[Detail, Names], str]] = {
     "claim": lambda *_: "Claimed the case for review.",
     "release": _release,
     "expire": _expire,
+    "hand_over": _hand_over,
+    "send_back": _send_back,
     "decide": _decide,
     "display": _display,
     "sign": _sign,

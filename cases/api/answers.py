@@ -17,6 +17,7 @@ from cases.models import (
     Case,
     CellImage,
     ClassificationFailure,
+    Comment,
     Finding,
     Patient,
     Prediction,
@@ -358,10 +359,22 @@ class ReportSerializer(serializers.ModelSerializer[Report]):
         return signature.matches(report)
 
 
+class CommentSerializer(serializers.ModelSerializer[Comment]):
+    """What a colleague was told when the case was passed on to them."""
+
+    author = PersonSerializer()
+    to = PersonSerializer()
+
+    class Meta:
+        model = Comment
+        fields = ("reason", "author", "to", "text", "at")
+
+
 class CaseSerializer(IdentitySerializer[Case]):
     """A case whole. The clinical note is left out together with the patient's identity."""
 
     identifying = ("clinical_note",)
+    comments = serializers.SerializerMethodField()
     patient = PatientSerializer()
     clinical_note = serializers.CharField(required=False)
     accessioned_by = PersonSerializer()
@@ -383,6 +396,7 @@ class CaseSerializer(IdentitySerializer[Case]):
         fields = (
             *_CASE,
             "clinical_note",
+            "comments",
             "images",
             "progress",
             "runs",
@@ -398,6 +412,12 @@ class CaseSerializer(IdentitySerializer[Case]):
     def _sight(self) -> sight.Sight:
         """What the person who asks may see of the one case that is told."""
         return sight.of(self.context["request"].user, cast("Case", self.instance))
+
+    @extend_schema_field(CommentSerializer(many=True))
+    def get_comments(self, case: Case) -> Any:  # noqa: ANN401 -- a list of the framework's
+        return CommentSerializer(
+            queries.comments(case, self.context["request"].user), many=True
+        ).data
 
     @extend_schema_field(ProgressSerializer)
     def get_progress(self, case: Case) -> Mapping[str, Any]:

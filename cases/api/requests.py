@@ -173,3 +173,18 @@ class CorrectSerializer(ChangeSerializer):
         }
         sent = {name: value for name, value in self.validated_data.items() if name in known}
         return workflow.Correction(**(known | sent))
+
+
+class HandOverSerializer(serializers.Serializer[Any]):
+    """To whom a case goes, and what they should know."""
+
+    to = serializers.IntegerField(help_text="The id of a colleague who can read the case.")
+    comment = serializers.CharField(
+        max_length=workflow.LONGEST_COMMENT, allow_blank=True, default=""
+    )
+
+
+class SendBackSerializer(serializers.Serializer[Any]):
+    """What has to be mended."""
+
+    comment = serializers.CharField(max_length=workflow.LONGEST_COMMENT)

@@ -212,6 +212,34 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         return self._told(case_id)
 
     @extend_schema(
+        request=requests.HandOverSerializer,
+        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
+    )
+    @action(detail=True, methods=["post"], url_path="hand-over")
+    def hand_over(self, request: Request, case_id: UUID) -> Response:
+        """Give a case that one holds to a colleague, who holds it from now on."""
+        case = self.get_object()
+        sent = requests.HandOverSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        to = case.laboratory.users.filter(pk=sent.validated_data["to"]).first()
+        if to is None:
+            raise ParseError("This is nobody of your laboratory.")
+        workflow.hand_over(case, self.reader, to, sent.validated_data["comment"])
+        return self._told(case_id)
+
+    @extend_schema(
+        request=requests.SendBackSerializer,
+        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
+    )
+    @action(detail=True, methods=["post"], url_path="send-back")
+    def send_back(self, request: Request, case_id: UUID) -> Response:
+        """Give a case that one holds back for rework, saying what has to be mended."""
+        sent = requests.SendBackSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        workflow.send_back(self.get_object(), self.reader, sent.validated_data["comment"])
+        return self._told(case_id)
+
+    @extend_schema(
         request=None,
         responses={200: answers.HoldSerializer} | OF_A_VERB,
     )
@@ -356,7 +384,8 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
     def _told(self, case_id: UUID, code: int = status.HTTP_200_OK) -> Response:
         """The case as it is now, whole."""
         runs = Prefetch("runs", Run.objects.select_related("model_version"))
-        case = get_object_or_404(self.get_queryset().prefetch_related("images", runs), pk=case_id)
+        cases = self.get_queryset().prefetch_related("images", runs)
+        case = get_object_or_404(cases, pk=case_id)
         return self._answer(answers.CaseSerializer, case, code)
 
     def _answer(

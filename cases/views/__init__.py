@@ -2,6 +2,7 @@
 
 from cases.views.images import image, thumbnail
 from cases.views.laboratory import reading_settings
+from cases.views.passing_on import case_hand_over, case_pass_on, case_send_back
 from cases.views.preparation import (
     case_new,
     case_reclassify,
@@ -34,13 +35,16 @@ __all__ = [
     "case_correct",
     "case_decide",
     "case_detail",
+    "case_hand_over",
     "case_new",
+    "case_pass_on",
     "case_reclassify",
     "case_release",
     "case_report",
     "case_report_version",
     "case_retry",
     "case_revise",
+    "case_send_back",
     "case_sign",
     "case_submit",
     "case_trail",

@@ -139,6 +139,7 @@ def frame(request: HttpRequest, case: Case) -> dict[str, object]:
         "may": may(user, case),
         "heartbeat_every": settings.CLAIM_EXPIRES_AFTER / BEATS,
         "sees_identity": permissions.can_see_patient_identity(user),
+        "comments": queries.comments(case, user),
         "specimen": bethesda.SpecimenType(case.specimen_type).label,
     }
 
@@ -152,6 +153,7 @@ def case_trail(request: HttpRequest, case_id: UUID) -> HttpResponse:
     sees_views = permissions.can_see_views(reader(request), case)
     events = audit.trail(case, with_views=sees_views)
     names = {str(image.pk): image.name for image in case.images.all()}
+    names |= {str(pk): name for pk, name in case.laboratory.users.values_list("pk", "name")}
     context = shown | {
         "here": "trail",
         "entries": wording.trail(events, names),

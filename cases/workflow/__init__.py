@@ -19,6 +19,7 @@ from cases.workflow.classification import (
     unanswered,
 )
 from cases.workflow.holding import expire, expire_idle, heartbeat
+from cases.workflow.passing_on import LONGEST_COMMENT, hand_over, send_back
 from cases.workflow.preparation import (
     Accession,
     AlreadyInCase,
@@ -46,6 +47,7 @@ from cases.workflow.transition import InvalidTransition, Refused
 
 __all__ = [
     "CLAIMS",
+    "LONGEST_COMMENT",
     "MAX_RUNS",
     "Accession",
     "AlreadyInCase",
@@ -71,6 +73,7 @@ __all__ = [
     "expire",
     "expire_idle",
     "fail",
+    "hand_over",
     "heartbeat",
     "reclassify",
     "record",
@@ -81,6 +84,7 @@ __all__ = [
     "requeue",
     "retry",
     "revise",
+    "send_back",
     "sign",
     "sign_out",
     "submit",

@@ -228,6 +228,12 @@ def remove_image(case: Case, user: User, image_id: UUID) -> Case:
         case = locked(case, "remove an image from", Status.DRAFT)
         require(permissions.can_prepare(user, case), _NOT_YOURS)
         image = case.images.get(pk=image_id)
+        if image.predictions.exists() or image.findings.exists() or image.failures.exists():
+            raise Refused(
+                f"{image.name} was classified before the case was sent back, and stays: "
+                "whoever reads the case can exclude it."
+            )
+        image.displays.all().delete()
         image.delete()
         audit.record(case, user, "remove_image", image=str(image_id), digest=image.digest)
     return case
@@ -241,6 +247,7 @@ def submit(case: Case, user: User, model_version: ModelVersion) -> Case:
         if not detail["images"]:
             raise Refused("A case needs at least one cell image before it can be submitted.")
         case.submitted_at = clock.now()
+        case.sent_back_to = None
         queue_run(case, model_version, attempt=1)
     return case
 

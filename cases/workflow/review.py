@@ -54,20 +54,25 @@ def claim(case: Case, user: User) -> Case:
     """
     with one_of(case, "claim", CLAIMS, user) as (case, detail):
         require(permissions.can_claim(user, case), _ONLY[case.status])
-        kind = _kind_of_read(case)
-        if kind == Review.Kind.RESCREEN and queries.has_read_first(case, user):
-            raise Refused("You have read this case: somebody else has to read it again (R6).")
-        case.reviewer = user
-        review, _ = Review.objects.update_or_create(
-            case=case,
-            reader=user,
-            kind=kind,
-            defaults={"ended_at": None},
-            create_defaults={"started_at": clock.now(), "is_blind": _is_blind(case, user, kind)},
-        )
-        detail["kind"] = kind.value
+        review = begin_read(case, user, _kind_of_read(case))
+        detail["kind"] = str(review.kind)
         detail["blind"] = review.is_blind
     return case
+
+
+def begin_read(case: Case, user: User, kind: Review.Kind) -> Review:
+    """Put a locked case into the hands of this reader, who finds their own read of it again."""
+    if kind == Review.Kind.RESCREEN and queries.has_read_first(case, user):
+        raise Refused(f"{user.name} has read this case: somebody else has to read it again (R6).")
+    case.reviewer = user
+    review, _ = Review.objects.update_or_create(
+        case=case,
+        reader=user,
+        kind=kind,
+        defaults={"ended_at": None},
+        create_defaults={"started_at": clock.now(), "is_blind": _is_blind(case, user, kind)},
+    )
+    return review
 
 
 def _kind_of_read(case: Case) -> Review.Kind:
