@@ -18,7 +18,7 @@ from uuid import UUID
 from accounts.models import User
 from cases import queries
 from cases.bethesda import Read
-from cases.models import ABNORMAL_CLASSES, Case, Finding, Report, Review
+from cases.models import ABNORMAL_CLASSES, Case, Finding, Prediction, Report, Review
 
 Content = dict[str, Any]
 Kind = Report.Kind
@@ -216,20 +216,25 @@ def _before_the_model(review: Review) -> dict[UUID, str] | None:
 
 
 def _cell(finding: Finding, before: Mapping[UUID, str] | None) -> Content:
-    model = finding.prediction
     return {
         "image": finding.image.digest,
         "before_the_model": None if before is None else before.get(finding.image_id, ""),
         "finding": finding.cell_class or None,
         "exclusion": finding.exclusion or None,
-        "model": model
-        and {
-            "version": model.model_version.name,
-            "digest": model.model_version.digest,
-            "cell_class": model.stated_class or None,
-            "abstained": model.abstained,
-            "reasons": model.reasons,
-            "prediction_set": model.prediction_set,
-            "probabilities": model.probabilities,
-        },
+        "model": model_answer(finding.prediction),
+    }
+
+
+def model_answer(model: Prediction | None) -> Content | None:
+    """What a model version said of a cell, and which version it was (R25)."""
+    if model is None:
+        return None
+    return {
+        "version": model.model_version.name,
+        "digest": model.model_version.digest,
+        "cell_class": model.stated_class or None,
+        "abstained": model.abstained,
+        "reasons": model.reasons,
+        "prediction_set": model.prediction_set,
+        "probabilities": model.probabilities,
     }

@@ -254,18 +254,33 @@ def _cells(signed: SignedContent) -> str:
     each = ", ".join(f"{found[kind]} {kind}" for kind in kinds if found[kind])
     reader = signed.text["cells_read_by"]["name"]
     whole = count(len(signed.cells), "cell image")
-    return f"{whole}{f': {each}' if each else ''}. The findings are those of {reader}."
+    earlier = "".join(
+        f" {_READ[read['kind']]} by {read['reader']}." for read in signed.text["reads"][:-1]
+    )
+    return f"{whole}{f': {each}' if each else ''}. The findings are those of {reader}.{earlier}"
+
+
+_READ = {
+    "screening": "Screened",
+    "rescreen": "Rescreened",
+    "review": "Reviewed",
+    "adjudication": "Adjudicated",
+}
 
 
 def _assisted(signed: SignedContent) -> str | None:
-    """The computer-assisted statement: which model, by name and digest."""
+    """The computer-assisted statement: which model, by name and digest, and when it was shown."""
     models = [f"{name} (SHA-256 {digest})" for name, digest in signed.model_versions]
     if not models:
         return None
-    return (
-        "Computer-assisted: each cell was shown to the reader with the answer of the model "
-        f"{' and '.join(models)}. The model gives no diagnosis, and no finding is its own."
+    named = " and ".join(models)
+    is_blind = any(read["order"] == "blind" for read in signed.text["reads"][-1:])
+    shown = (
+        f"the reader committed a read of their own, and was then shown the answers of {named}"
+        if is_blind
+        else f"each cell was shown to the reader with the answer of the model {named}"
     )
+    return f"Computer-assisted: {shown}. The model gives no diagnosis, and no finding is its own."
 
 
 def _model(cell: SignedCell) -> str:

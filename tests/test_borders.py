@@ -174,6 +174,7 @@ ANSWERS = {
     "api-case-findings POST": (READING, "401 403 200 403 404 404 404"),
     "api-case-displays POST": (READING, "401 403 200 403 404 404 404"),
     "api-case-sign POST": (READING, "401 403 409 403 404 404 404"),
+    "api-case-fhir GET": (SIGNED, "401 200 200 200 404 404 404"),
     "api-case-addend POST": (SIGNED, "401 403 200 403 404 404 404"),
     "api-case-amend POST": (SIGNED, "401 403 200 403 404 404 404"),
     "api-case-correct POST": (SIGNED, "401 403 200 403 404 404 404"),
