@@ -33,6 +33,7 @@ class Action(StrEnum):
     LOCKED_OUT = "locked-out"
     READING_CHANGED = "reading-changed"
     SENIORITY_CHANGED = "seniority-changed"
+    WORKLOAD_SET = "workload-set"
 
 
 SENTENCES = {
@@ -55,6 +56,7 @@ SENTENCES = {
     Action.LOCKED_OUT: "{subject} was locked out after {failures} failures",
     Action.READING_CHANGED: "{actor} changed how the laboratory reads: {changes}",
     Action.SENIORITY_CHANGED: "{actor} changed whether {subject} is a senior: {changes}",
+    Action.WORKLOAD_SET: "{actor} set how much {subject} may read: {changes}",
 }
 # Who came and who tried to; beside them, what is changed about accounts is soon out of sight.
 ARRIVALS = (Action.LOGGED_IN, Action.NOT_RECOGNISED, Action.LOCKED_OUT)
@@ -66,6 +68,8 @@ FIELDS = {
     "idle_minutes": "minutes until log-off ",
     "routine_turnaround_hours": "routine turnaround in hours ",
     "urgent_turnaround_hours": "urgent turnaround in hours ",
+    "slides": "slides in a day ",
+    "hours": "hours of reading a day ",
     "is_senior": "",  # the sentence says it
     "primary_screening": "primary screening ",
     "reading_order": "reading order ",

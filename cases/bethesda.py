@@ -336,3 +336,19 @@ def _problems_of_an_unsatisfactory_specimen(read: Read, abnormal_cells: int) -> 
     if read.adequacy == Adequacy.REJECTED and (read.observations or read.quality or read.ec_tz):
         found.append("A specimen that was not processed shows no findings (R3).")
     return found
+
+
+# HSIL, adenocarcinoma and the other malignancies: a reason to read earlier slides again
+_GRAVE = {"HSIL", "HSIL-INV", "SCC", "AIS", "ADC-EC", "ADC-EM", "ADC-EXT", "ADC-NOS", "MAL-OTHER"}
+
+
+def calls_for_look_back(read: Read) -> bool:
+    """Whether the patient's negative cases of the last five years are read again (R7)."""
+    return any(code in _GRAVE for code in read.interpretations)
+
+
+def result(read: Read) -> str:
+    """The read in a few words: its codes, or what made the specimen unsatisfactory."""
+    if read.adequacy != Adequacy.SATISFACTORY:
+        return f"Unsatisfactory ({', '.join(read.reasons)})"
+    return ", ".join(read.interpretations)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
+from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID
 
@@ -12,10 +13,11 @@ from django.forms.boundfield import BoundField, BoundWidget
 from django.http import QueryDict
 
 from accounts.models import User
-from cases import bethesda, workflow
-from cases.models import Case, ReadingSettings
+from cases import bethesda, correlation, workflow
+from cases.models import Case, Histology, ReadingSettings, Task
 from cases.signature import Change
-from cases.workflow import Accession, Correction
+from cases.workflow import Accession, Correction, LookBack, Tissue
+from cases.workflow.quality import LONGEST_NOTE
 from cases.workflow.reports import LONGEST_NOTIFIED, LONGEST_REASON, LONGEST_TEXT
 
 
@@ -248,3 +250,61 @@ class SendBackForm(forms.Form):
 
     def __init__(self, data: QueryDict | None = None) -> None:
         super().__init__(data, prefix="send-back")
+
+
+def _moment(label: str) -> forms.DateTimeField:
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+    return forms.DateTimeField(label=label, required=False, widget=widget)
+
+
+class LookBackForm(forms.Form):
+    """What a second look at an earlier case found."""
+
+    result = forms.ChoiceField(
+        choices=Task.Result.choices, widget=forms.RadioSelect, label="What the second look found"
+    )
+    note = forms.CharField(
+        max_length=LONGEST_NOTE, required=False, widget=forms.Textarea(attrs={"rows": 3})
+    )
+    notified = forms.CharField(
+        max_length=LONGEST_NOTIFIED,
+        required=False,
+        label="Who was notified",
+        help_text="Where care is affected.",
+    )
+    notified_at = _moment("When they were notified")
+
+    def look_back(self) -> LookBack:
+        return LookBack(**self.cleaned_data)
+
+
+class HistologyForm(forms.Form):
+    """What a report on tissue says, and what caused a difference."""
+
+    source = forms.ChoiceField(choices=Histology.Source.choices, label="Tissue")
+    reported_on = forms.DateField(
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"), label="Reported on"
+    )
+    result = forms.ChoiceField(choices=correlation.HistologyResult.choices)
+    cause = forms.ChoiceField(
+        choices=[("", "They agree"), *correlation.Cause.choices],
+        required=False,
+        label="Cause of a difference",
+    )
+    note = forms.CharField(
+        max_length=LONGEST_NOTE, required=False, widget=forms.Textarea(attrs={"rows": 3})
+    )
+
+    def tissue(self) -> Tissue:
+        return Tissue(**self.cleaned_data)
+
+
+class WorkloadForm(forms.Form):
+    hours = forms.DecimalField(
+        min_value=Decimal("0.5"),
+        max_value=24,
+        decimal_places=1,
+        label="Hours of reading in a day",
+        help_text="Fewer hours allow fewer slides: 100 for 8 hours or more.",
+    )
+    slides = forms.IntegerField(min_value=0, max_value=100, label="At most so many slides in 24 h")

@@ -4,7 +4,7 @@ They speak of role, laboratory and holder; whether the case is in the right stat
 business.
 """
 
-from accounts.models import User
+from accounts.models import Role, User
 from accounts.permissions import (
     can_see_patient_identity,
     is_administrator,
@@ -19,9 +19,11 @@ __all__ = [
     "can_change_report",
     "can_claim",
     "can_decide",
+    "can_look_back",
     "can_prepare",
     "can_read",
     "can_reclassify",
+    "can_record_histology",
     "can_refer",
     "can_release",
     "can_rescreen",
@@ -30,7 +32,9 @@ __all__ = [
     "can_screen",
     "can_see",
     "can_see_patient_identity",
+    "can_see_reads",
     "can_see_views",
+    "can_set_workload",
     "can_sign",
 ]
 
@@ -119,3 +123,23 @@ def can_release(user: User, case: Case) -> bool:
 def can_refer(user: User, case: Case) -> bool:
     """Hand a case to the pathologists: one of them, or the screener who would sign it."""
     return can_see(user, case) and (can_review(user) or can_decide(user, case))
+
+
+def can_look_back(user: User, case: Case) -> bool:
+    """Answer a look-back and record histology: any pathologist of the laboratory."""
+    return can_see(user, case) and can_review(user)
+
+
+can_record_histology = can_look_back
+
+
+def can_see_reads(user: User, person: User) -> bool:
+    """What a person read: for themself, and for who answers for the laboratory (R11)."""
+    answers_for_it = is_pathologist(user) or is_administrator(user)
+    return user.laboratory_id == person.laboratory_id and (user.pk == person.pk or answers_for_it)
+
+
+def can_set_workload(user: User, person: User) -> bool:
+    """A limit is a pathologist's judgement of somebody who reads (R9)."""
+    is_reader = person.role in (Role.CYTOTECHNOLOGIST, Role.PATHOLOGIST)
+    return is_pathologist(user) and user.laboratory_id == person.laboratory_id and is_reader

@@ -3,7 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import (
+    BooleanField,
+    Count,
+    Exists,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    When,
+)
+from django.db.models import Case as Case_
 from django.db.models.functions import Coalesce
 
 from accounts.models import Role, User
@@ -18,10 +29,12 @@ from cases.models import (
     Finding,
     Prediction,
     ReadingSettings,
+    Report,
     Review,
     Run,
+    Task,
 )
-from cases.sight import Sight
+from cases.sight import Sight, reads_shown_to
 from cases.sight import of as sight_of
 from inference.models import ModelVersion
 
@@ -97,6 +110,39 @@ def comments(case: Case, user: User) -> list[Comment]:
     if said and not sight_of(user, case).reads:
         said = [comment for comment in said if user in (comment.author, comment.to)]
     return said
+
+
+def look_backs(user: User) -> QuerySet[Task]:
+    """The laboratory's look-backs, with whether the amendment that one asks for was issued."""
+    amended = Report.objects.filter(
+        case=OuterRef("case"), kind=Report.Kind.AMENDMENT, signed_at__gte=OuterRef("opened_at")
+    )
+    return (
+        Task.objects.filter(case__laboratory=user.laboratory_id)
+        .select_related("case__patient", "trigger", "done_by")
+        .annotate(
+            is_amended=Exists(amended),
+            is_to_amend=Case_(
+                When(Q(result=Task.Result.AFFECTS_CARE) & ~Q(Exists(amended)), then=True),
+                default=False,
+                output_field=BooleanField(),
+            ),
+        )
+    )
+
+
+def reads_of(person: User, user: User) -> QuerySet[Review]:
+    """Who read what, when, with which result (R11); a result that another may not know is marked.
+
+    ``is_shown`` says whether whoever looks may see the result: a later reader is blind to it (R6).
+    """
+    shown = Case.objects.filter(reads_shown_to(user), pk=OuterRef("case"))
+    return (
+        Review.objects.filter(reader=person)
+        .select_related("case")
+        .annotate(is_shown=Exists(shown))
+        .order_by("-started_at", "-pk")
+    )
 
 
 def colleagues(user: User, case: Case) -> QuerySet[User]:

@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
+from django.db.models import TextChoices
 from django.utils import timezone
 
 from cases import bethesda, clock
-from cases.models import AuditEvent, Case
+from cases.correlation import Agreement, Cause, HistologyResult
+from cases.models import AuditEvent, Case, Task
 
 _MINUTE, _HOUR, _DAY = 60, 60 * 60, 24 * 60 * 60
 
@@ -289,6 +291,32 @@ def _version(detail: Detail) -> str:
     )
 
 
+def _ask_look_back(detail: Detail, _: Names) -> str:
+    return (
+        f"Asked for a look-back: {detail.get('trigger', 'a later case')} of this patient was "
+        f"signed as {detail.get('result', 'abnormal')}."
+    )
+
+
+def _look_back(detail: Detail, _: Names) -> str:
+    result = _labelled(Task.Result, detail.get("result"))
+    told = f" Notified: {detail['notified']}." if detail.get("notified") else ""
+    return f"Looked back at the case. {result}.{told}"
+
+
+def _record_histology(detail: Detail, _: Names) -> str:
+    parts = [
+        _labelled(HistologyResult, detail.get("result")),
+        _labelled(Agreement, detail.get("agreement")),
+        _labelled(Cause, detail.get("cause")),
+    ]
+    return f"Recorded histology: {'. '.join(part for part in parts if part)}."
+
+
+def _labelled(choices: type[TextChoices], value: str | None) -> str:
+    return str(choices(value).label) if value in choices.values else ""
+
+
 _SENTENCES: dict[str, Callable[[Detail, Names], str]] = {
     "accession": _accession,
     "revise": _revise,
@@ -306,6 +334,9 @@ _SENTENCES: dict[str, Callable[[Detail, Names], str]] = {
     "expire": _expire,
     "hand_over": _hand_over,
     "send_back": _send_back,
+    "ask_look_back": _ask_look_back,
+    "look_back": _look_back,
+    "record_histology": _record_histology,
     "decide": _decide,
     "display": _display,
     "sign": _sign,

@@ -12,7 +12,7 @@ from django.urls import URLResolver, get_resolver, reverse
 
 from accounts import people as accounts_people
 from accounts.tokens import make_token
-from cases.models import Case
+from cases.models import Case, Task
 from tests import make
 from tests.make_accounts import PASSWORD
 
@@ -44,6 +44,8 @@ class World:
         if state == Status.SIGNED:
             make.report(self.case)
         self.subject = make.user(laboratory=self.laboratory)
+        later = make.case(by=self.people["cytotechnologist"])
+        self.task = Task.objects.create(case=self.case, trigger=later)
         issued = accounts_people.invite(
             administrator, email="new@example.org", name="New", role="pathologist"
         )
@@ -51,6 +53,8 @@ class World:
         self.named = {
             "case_id": self.case.pk,
             "image_id": self.case.images.get().pk,
+            "task_id": self.task.pk,
+            "person_id": self.subject.pk,
             "slug": "parabasal",
             "version": 1,
             "secret": issued.secret,
@@ -121,6 +125,15 @@ ANSWERS = {
     "reading-settings GET": (DRAFT, ADMINISTRATORS),
     "reading-settings POST": (DRAFT, ADMINISTRATORS),
     "dashboard GET": (DRAFT, MEMBERS),
+    "look-backs GET": (DRAFT, MEMBERS),
+    "look-back GET": (SIGNED, THE_LABORATORY),
+    "look-back POST": (SIGNED, "in 403 to 403 404 404 404"),
+    "histologies GET": (DRAFT, MEMBERS),
+    "case-histology GET": (SIGNED, "in 403 200 403 404 404 404"),
+    "case-histology POST": (SIGNED, "in 403 to 403 404 404 404"),
+    "readers GET": (DRAFT, "in 403 200 200 403 200 200"),
+    "reads GET": (DRAFT, "in 403 200 200 404 404 404"),
+    "reads-workload POST": (DRAFT, "in 403 to 403 404 404 404"),
     "worklist GET": (DRAFT, MEMBERS),
     "case-new GET": (DRAFT, "in 200 403 403 200 403 403"),
     "case-new POST": (DRAFT, "in to 403 403 to 403 403"),
@@ -202,6 +215,13 @@ def bodies(world):
         "case-revise POST": accession,
         "case-upload POST": {"file": SimpleUploadedFile("one.png", picture)},
         "case-decide POST": decision,
+        "look-back POST": {"result": "confirmed"},
+        "case-histology POST": {
+            "source": "biopsy",
+            "reported_on": "2020-01-31",
+            "result": "BENIGN",
+        },
+        "reads-workload POST": {"hours": "8", "slides": "80"},
         "case-send-back POST": {"send-back-comment": "Mend it."},
         "user-role POST": {"role": "pathologist"},
         "api-case-list POST": accession,

@@ -12,6 +12,8 @@ from cases.views.preparation import (
     case_upload,
     image_remove,
 )
+from cases.views.quality import case_histology, histologies, look_back, look_backs
+from cases.views.reads import readers, reads, reads_workload
 from cases.views.reports import (
     case_addend,
     case_amend,
@@ -36,6 +38,7 @@ __all__ = [
     "case_decide",
     "case_detail",
     "case_hand_over",
+    "case_histology",
     "case_new",
     "case_pass_on",
     "case_reclassify",
@@ -50,9 +53,15 @@ __all__ = [
     "case_trail",
     "case_upload",
     "cell",
+    "histologies",
     "image",
     "image_remove",
+    "look_back",
+    "look_backs",
+    "readers",
     "reading_settings",
+    "reads",
+    "reads_workload",
     "thumbnail",
     "worklist",
 ]

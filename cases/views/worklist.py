@@ -86,7 +86,24 @@ def case_detail(request: HttpRequest, case_id: UUID) -> HttpResponse:
         "abstained": reading.abstained(cells),
         "newer_model": _newer_model(case) if "reclassify" in may(reader(request), case) else None,
     }
+    if case.status == Case.Status.SIGNED:
+        context |= _after_signature(request, case)
     return render(request, "cases/gallery.html", context)
+
+
+def _after_signature(request: HttpRequest, case: Case) -> dict[str, object]:
+    """Look-backs at this case and because of it, and what the tissue showed."""
+    tasks = queries.look_backs(reader(request))
+    rows = [
+        (one, bethesda.result(bethesda.Read.from_json(one.cytology)))
+        for one in case.histologies.all()
+    ]
+    return {
+        "tasks": tasks.filter(case=case),
+        "triggered": tasks.filter(trigger=case),
+        "histology_rows": rows,
+        "may_record_histology": permissions.can_record_histology(reader(request), case),
+    }
 
 
 def _newer_model(case: Case) -> ModelVersion | None:

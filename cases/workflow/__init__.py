@@ -31,6 +31,7 @@ from cases.workflow.preparation import (
     suggest_accession_number,
     sweep,
 )
+from cases.workflow.quality import LookBack, Tissue, look_back, record_histology
 from cases.workflow.reports import Correction, StaleReport, addend, amend, correct
 from cases.workflow.review import (
     CLAIMS,
@@ -55,9 +56,11 @@ __all__ = [
     "Correction",
     "Decision",
     "InvalidTransition",
+    "LookBack",
     "Refused",
     "StaleFinding",
     "StaleReport",
+    "Tissue",
     "accession",
     "add_image",
     "addend",
@@ -75,8 +78,10 @@ __all__ = [
     "fail",
     "hand_over",
     "heartbeat",
+    "look_back",
     "reclassify",
     "record",
+    "record_histology",
     "recover",
     "refer",
     "release",

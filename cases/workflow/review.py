@@ -9,7 +9,17 @@ from django.db.transaction import atomic
 
 from accounts.authentication import Reauthentication
 from accounts.models import User
-from cases import audit, bethesda, clock, permissions, queries, sight, signature
+from cases import (
+    audit,
+    bethesda,
+    clock,
+    permissions,
+    queries,
+    sight,
+    signature,
+    wording,
+    workload,
+)
 from cases.models import (
     ABNORMAL_CLASSES,
     Case,
@@ -22,6 +32,7 @@ from cases.models import (
 )
 from cases.policy import Outcome
 from cases.workflow.holding import let_go, require_holder
+from cases.workflow.quality import open_look_backs
 from cases.workflow.reports import issue
 from cases.workflow.transition import (
     InvalidTransition,
@@ -64,6 +75,7 @@ def begin_read(case: Case, user: User, kind: Review.Kind) -> Review:
     """Put a locked case into the hands of this reader, who finds their own read of it again."""
     if kind == Review.Kind.RESCREEN and queries.has_read_first(case, user):
         raise Refused(f"{user.name} has read this case: somebody else has to read it again (R6).")
+    _refuse_beyond_limit(case, user, kind)
     case.reviewer = user
     review, _ = Review.objects.update_or_create(
         case=case,
@@ -73,6 +85,22 @@ def begin_read(case: Case, user: User, kind: Review.Kind) -> Review:
         create_defaults={"started_at": clock.now(), "is_blind": _is_blind(case, user, kind)},
     )
     return review
+
+
+def _refuse_beyond_limit(case: Case, user: User, kind: Review.Kind) -> None:
+    """Refuse a read beyond what the person may read in a day (R9); one slide counts one (R10)."""
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)  # one read begins at a time
+    slides = workload.of(user).slides
+    others = workload.counted(user).exclude(case=case, kind=kind)
+    if others.count() < slides:
+        return
+    again = workload.free_again_at(user)
+    when = again.astimezone(case.laboratory.zone) if again else None
+    then = f"the next can begin on {when.day} {when:%B at %H:%M}" if when else "finish one first"
+    raise Refused(
+        f"{user.name} has read {wording.count(slides, 'slide')} in 24 hours, which is the most "
+        f"that is allowed: {then} (R9)."
+    )
 
 
 def _kind_of_read(case: Case) -> Review.Kind:
@@ -299,6 +327,7 @@ def release_report(
     reads = [*(one for one in others if one.pk != review.pk), review]
     content = signature.content(case, read, findings, signed, pictures, reads=reads)
     report = issue(case, content, signed)
+    open_look_backs(case, user, read)
     return {"digest": report.digest, "read": review.read}
 
 
