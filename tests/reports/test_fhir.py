@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 from fhir.resources.R4B.bundle import Bundle
 
+from cases import bethesda, clock, workflow
 from cases.models import Case, ReadingSettings
 from inference.labels import CellClass
 from tests import make
@@ -146,7 +147,7 @@ def test_the_models_answers_are_observations_of_a_device_apart_from_the_findings
 def test_an_answer_that_abstains_has_no_class_and_says_why():
     case = world.in_review()
     make.abstain(case, case.images.first())
-    case = world.workflow.sign(case, case.reviewer, world.LSIL, world.proof(case.reviewer))
+    case = workflow.sign(case, case.reviewer, world.LSIL, world.proof(case.reviewer))
 
     answers = by_the_model(exported(case))
 
@@ -179,7 +180,7 @@ def test_a_draft_is_registered():
 def test_a_preliminary_result_is_that_of_the_last_committed_read():
     case = world.in_review()
     case.reviews.update(
-        committed_at=world.clock.now(), committed_read=world.LSIL.to_json(), is_blind=True
+        committed_at=clock.now(), committed_read=world.LSIL.to_json(), is_blind=True
     )
 
     document = exported(case)
@@ -280,7 +281,7 @@ def test_r28_the_disclaimer_stands_in_the_document():
 
 
 def test_what_people_typed_is_escaped_in_the_narrative():
-    read = world.bethesda.Read(adequacy="SAT", interpretations=("LSIL",), comment="<b>&</b>")
+    read = bethesda.Read(adequacy="SAT", interpretations=("LSIL",), comment="<b>&</b>")
     case = world.signed(read)
 
     assert "&lt;b&gt;&amp;&lt;/b&gt;" in one(exported(case), "Composition")["text"]["div"]

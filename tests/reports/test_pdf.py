@@ -7,7 +7,7 @@ from django.urls import reverse
 from pypdf import PdfReader
 from pytest_django.asserts import assertContains
 
-from cases import signature, storage
+from cases import bethesda, signature, storage
 from cases.models import Case
 from inference.labels import CellClass
 from tests import make
@@ -197,7 +197,7 @@ def test_what_no_font_has_is_printed_as_code_points_and_said(client):
 
 def test_a_long_word_does_not_run_off_the_paper(client):
     comment = {"comment": "x" * 900}
-    read = world.bethesda.Read(adequacy="SAT", interpretations=("LSIL",), **comment)
+    read = bethesda.Read(adequacy="SAT", interpretations=("LSIL",), **comment)
     case = world.signed(read)
 
     text = words(printed(client, case)).replace(" ", "").replace("\u200b", "")
