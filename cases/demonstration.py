@@ -23,10 +23,12 @@ from accounts.models import Laboratory, Role, User
 from cases import bethesda, clock, synthetic, tasks, workflow
 from cases.bethesda import Adequacy, Read, TransformationZone
 from cases.models import Case, Run
+from cases.signature import Change
 from inference import registry
 from inference.labels import CellClass
 
 LABORATORY = "Riverside Cytology"
+LETTERHEAD = "A laboratory made up for demonstrations\nRiverside 12, 10115 Berlin"
 NEIGHBOUR = "Hillside Cytology"
 PICTURES = {".bmp", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"}
 WEEKS = 8
@@ -161,7 +163,9 @@ def seed(cells: Cells) -> dict[str, str]:
     registry.register_shipped()
     with transaction.atomic():
         seeding = _Seeding(cells)
-        laboratory = Laboratory.objects.create(name=LABORATORY, time_zone="Europe/Berlin")
+        laboratory = Laboratory.objects.create(
+            name=LABORATORY, time_zone="Europe/Berlin", letterhead=LETTERHEAD
+        )
         neighbour = Laboratory.objects.create(name=NEIGHBOUR)
         cytotechnologist, pathologist, _administrator = (
             seeding.person(name, role, f"{role}@riverside.example", laboratory)
@@ -218,6 +222,8 @@ class _Seeding:
                 workflow.claim(case, reader)
                 self._decide(case, reader)
                 workflow.sign(case, reader, story.read, _proof(reader))
+            with clock.at(begun + took + timedelta(hours=20)):
+                _change_report(case, story, readers[(position + 1) % len(readers)])
 
     def present(self, cytotechnologist: User, readers: Sequence[User]) -> None:
         """Cases in each state that a person can find one in."""
@@ -297,6 +303,23 @@ def _let_workers_vanish(case: Case) -> None:
         moment += timedelta(minutes=10)
         with clock.at(moment):
             workflow.requeue(run)
+
+
+def _change_report(case: Case, story: Story, colleague: User) -> None:
+    """What sometimes follows a release: a result is changed, or another one comes in."""
+    if story is BORDERLINE:
+        change = Change(
+            supersedes=1,
+            reason="Shown at the weekly conference: the koilocyte is a classical one.",
+            affects_care=True,
+            notified="Dr. Demonstration, gynaecologist",
+            notified_at=clock.now(),
+        )
+        workflow.amend(case, colleague, change, _satisfactory("LSIL"), _proof(colleague))
+    elif story is BLEEDING:
+        change = Change(supersedes=1, reason="The HPV test came in.", affects_care=False)
+        text = "HPV type 16 was found in the same sample."
+        workflow.addend(case, colleague, change, text, _proof(colleague))
 
 
 def _proof(reader: User) -> Reauthentication:

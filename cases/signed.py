@@ -115,6 +115,22 @@ class SignedContent:
         seen = {(cell.model["version"], cell.model["digest"]) for cell in self.cells if cell.model}
         return sorted(seen)
 
+    @property
+    def assisted(self) -> str:
+        """The computer-assisted statement: which model, by name and digest, and when it spoke."""
+        models = " and ".join(f"{name} (SHA-256 {digest})" for name, digest in self.model_versions)
+        if not models:
+            return ""
+        is_blind = any(read["order"] == "blind" for read in self.text["reads"][-1:])
+        shown = (
+            f"the reader committed a read of their own, and was then shown the answers of {models}"
+            if is_blind
+            else f"each cell was shown to the reader with the answer of the model {models}"
+        )
+        return (
+            f"Computer-assisted: {shown}. The model gives no diagnosis, and no finding is its own."
+        )
+
 
 def in_words(at: datetime) -> str:
     """A moment with its zone, like 3 May 2026, 14:05:09 CEST (UTC+0200)."""

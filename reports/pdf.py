@@ -185,7 +185,7 @@ def _said(sheet: Sheet, files: Mapping[str, str | None]) -> dict[str, Any]:
             for cell in signed.pictures
         ],
         "cells": _cells(signed),
-        "assisted": _assisted(signed),
+        "assisted": signed.assisted,
         "earlier": [
             {
                 "title": f"Version {earlier.version}, {earlier.kind.label.lower()}:",
@@ -266,21 +266,6 @@ _READ = {
     "review": "Reviewed",
     "adjudication": "Adjudicated",
 }
-
-
-def _assisted(signed: SignedContent) -> str | None:
-    """The computer-assisted statement: which model, by name and digest, and when it was shown."""
-    models = [f"{name} (SHA-256 {digest})" for name, digest in signed.model_versions]
-    if not models:
-        return None
-    named = " and ".join(models)
-    is_blind = any(read["order"] == "blind" for read in signed.text["reads"][-1:])
-    shown = (
-        f"the reader committed a read of their own, and was then shown the answers of {named}"
-        if is_blind
-        else f"each cell was shown to the reader with the answer of the model {named}"
-    )
-    return f"Computer-assisted: {shown}. The model gives no diagnosis, and no finding is its own."
 
 
 def _model(cell: SignedCell) -> str:

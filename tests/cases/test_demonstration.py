@@ -43,6 +43,8 @@ def test_seed_demo_fills_a_laboratory_and_shows_its_logins_again(state_folder, c
         "reviewing": 2,
         "signed": len(demonstration.SIGNED),
     }
+    changes = riverside.filter(reports__version__gt=1).values_list("reports__kind", flat=True)
+    assert sorted(changes) == ["addendum", "amendment"]
     doubtful = riverside.get(clinical_note=demonstration.DOUBTFUL.note)
     assert [image.name for image in doubtful.images.order_by("name") if "-0" not in image.name] == [
         "synthetic-between-two-classes.png",
