@@ -266,6 +266,14 @@ def describe(read: Read) -> list[tuple[str, str]]:
     return [(heading, text) for heading, text in lines if text]
 
 
+def in_codes(read: Mapping[str, Any] | None) -> str:
+    """A read in its codes, like "NILM; ATROPHY" or "UNSAT; BLOOD"; "open" before there is one."""
+    if read is None:
+        return "open"
+    first = read["interpretations"] or [read["adequacy"]]
+    return "; ".join([*first, *read["reasons"], *read["observations"]])
+
+
 # --- The rules
 
 

@@ -40,6 +40,11 @@ class AccessionForm(forms.Form):
     )
     patient_name = forms.CharField(max_length=200, required=False, help_text="Stored encrypted.")
     birth_date = _date("Stored encrypted.")
+    higher_risk = forms.BooleanField(
+        required=False,
+        label="Higher-risk patient",
+        help_text="Her negative cases are read twice before release.",
+    )
     specimen_type = forms.ChoiceField(choices=bethesda.SpecimenType.choices)
     collected_on = _date()
     priority = forms.ChoiceField(choices=Case.Priority.choices, initial=Case.Priority.ROUTINE)
@@ -64,6 +69,7 @@ def initial_of(case: Case) -> dict[str, Any]:
         "record_number": case.patient.record_number,
         "patient_name": case.patient.name,
         "birth_date": case.patient.birth_date,
+        "higher_risk": case.patient.higher_risk,
         "specimen_type": case.specimen_type,
         "collected_on": case.collected_on,
         "priority": case.priority,
@@ -132,14 +138,35 @@ def _password() -> forms.CharField:
     )
 
 
+def _change_reason() -> forms.CharField:
+    return forms.CharField(
+        max_length=1000,
+        required=False,
+        label="Why you changed your read after you saw what the model says",
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Needed where the read or a finding is not as you committed it (R22).",
+    )
+
+
+class ConcludeForm(ReadForm):
+    """What the reader stands by once they have seen the model's output; begins as committed."""
+
+    change_reason = _change_reason()
+
+
+class PasswordForm(forms.Form):
+    password = _password()
+
+
 class SignForm(ReadForm):
     """A read, the pictures that the report shows, and the password that signs it."""
 
+    change_reason = _change_reason()
     pictures = forms.TypedMultipleChoiceField(coerce=UUID, required=False)
     password = _password()
 
-    def __init__(self, data: Any, pictures: Iterable[tuple[UUID, str]]) -> None:  # noqa: ANN401 -- as in the base class
-        super().__init__(data)
+    def __init__(self, data: Any, pictures: Iterable[tuple[UUID, str]], **rest: Any) -> None:  # noqa: ANN401 -- as in the base class
+        super().__init__(data, **rest)
         self.fields["pictures"].choices = list(pictures)  # type: ignore[attr-defined]
 
 

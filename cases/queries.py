@@ -1,6 +1,6 @@
 """Named reads: worklists and their counts, progress, the answers and findings of a case."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import (
@@ -22,6 +22,7 @@ from accounts.permissions import can_see_patient_identity, is_senior_cytotechnol
 from cases import activation, bethesda, clock
 from cases.models import (
     ARRAYS,
+    AuditEvent,
     Case,
     CellImage,
     Comment,
@@ -269,6 +270,39 @@ def first_read(case: Case) -> Review | None:
     """The screening that was concluded, where there is one."""
     concluded = case.reviews.filter(kind=Review.Kind.SCREENING, read__isnull=False)
     return concluded.select_related("reader").order_by("-ended_at").first()
+
+
+def committed_by(case: Case, user: User) -> Review | None:
+    """The read under way, where its reader committed one before the model's output was shown."""
+    under_way = case.reviews.filter(reader=user, ended_at=None, committed_at__isnull=False)
+    return under_way.first()
+
+
+def as_shown(events: Iterable[AuditEvent], sight: Sight) -> list[AuditEvent]:
+    """Events of a trail without what others read and found, where a person may not see it yet.
+
+    So is the reason of a change after the model's output was shown, for who has yet to read.
+    """
+    shown = list(events)
+    for event in shown:
+        if event.actor_id == sight.user_id:
+            continue
+        is_shown = sight.model or "outcome" in event.detail  # the way to a read may tell of it
+        if event.action in _READING and not (sight.reads and is_shown):
+            event.detail = {"hidden": True}
+        elif not sight.model:
+            event.detail = {k: v for k, v in event.detail.items() if k not in _AFTER_THE_MODEL}
+    return shown
+
+
+_READING = ("decide", "commit", "conclude")
+_AFTER_THE_MODEL = ("committed", "change_reason")
+
+
+def latest_commit(case: Case, user: User) -> Review:
+    """This person's own read, the latest that they committed."""
+    own = case.reviews.filter(reader=user, committed_at__isnull=False)
+    return own.order_by("committed_at").select_related("reader").latest("committed_at")
 
 
 def shown_reads(case: Case, sight: Sight) -> list[Review]:

@@ -22,6 +22,7 @@ class SignedCell:
     finding: str
     exclusion: str
     model: Mapping[str, Any] | None
+    before: str | None = None  # the finding before the model's answer was shown, of a blind read
 
     @property
     def confidence(self) -> float:
@@ -68,6 +69,19 @@ class EarlierVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedRead:
+    """One of the reads that led to the report, as committed and as stood by in the end (R22)."""
+
+    kind: str
+    reader: str
+    order: str
+    committed: str
+    final: str
+    change_reason: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class SignedContent:
     """The text of a report, read."""
 
@@ -79,11 +93,17 @@ class SignedContent:
     read: bethesda.Read
     lines: Lines
     addenda: Sequence[tuple[int, str]]
+    reads: Sequence[SignedRead]
     cells: Sequence[SignedCell]
     pictures: Sequence[SignedCell]
     signature: SignedBy
     change: SignedChange | None
     earlier: Sequence[EarlierVersion]
+
+    @property
+    def was_read_blind(self) -> bool:
+        """Whether the findings were made before the model's answers were shown."""
+        return any(cell.before is not None for cell in self.cells)
 
     @property
     def received_in_words(self) -> str:
@@ -156,6 +176,7 @@ def _read(text: Mapping[str, Any], images: Mapping[str, CellImage]) -> SignedCon
             cell["finding"] or "",
             cell["exclusion"] or "",
             cell["model"],
+            cell["before_the_model"],
         )
         for cell in text["cells"]
     ]
@@ -170,11 +191,24 @@ def _read(text: Mapping[str, Any], images: Mapping[str, CellImage]) -> SignedCon
         read=read,
         lines=bethesda.describe(read),
         addenda=list(_addenda(text)),
+        reads=[_signed_read(one) for one in text["reads"]],
         cells=cells,
         pictures=[by_digest[digest] for digest in text["pictures"]],
         signature=_signature(text["signature"], zone),
         change=_change(text["change"], zone) if text["change"] else None,
         earlier=[_earlier(version, zone) for version in text["earlier"]],
+    )
+
+
+def _signed_read(said: Mapping[str, Any]) -> SignedRead:
+    return SignedRead(
+        kind=said["kind"].capitalize(),
+        reader=said["reader"],
+        order=said["order"],
+        committed=bethesda.in_codes(said["committed"]),
+        final=bethesda.in_codes(said["final"]),
+        change_reason=said["change_reason"] or "",
+        why=said["why"] or "",
     )
 
 

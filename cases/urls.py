@@ -27,6 +27,9 @@ urlpatterns = [
     path("cases/<uuid:case_id>/hand-over/", views.case_hand_over, name="case-hand-over"),
     path("cases/<uuid:case_id>/send-back/", views.case_send_back, name="case-send-back"),
     path("cases/<uuid:case_id>/decide/", views.case_decide, name="case-decide"),
+    path("cases/<uuid:case_id>/read/", views.case_read, name="case-read"),
+    path("cases/<uuid:case_id>/refer/", views.case_refer, name="case-refer"),
+    path("cases/<uuid:case_id>/sign-out/", views.case_sign_out, name="case-sign-out"),
     path("cases/<uuid:case_id>/sign/", views.case_sign, name="case-sign"),
     path("cases/<uuid:case_id>/report/", views.case_report, name="case-report"),
     path(

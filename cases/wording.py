@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from cases import bethesda, clock
 from cases.correlation import Agreement, Cause, HistologyResult
-from cases.models import AuditEvent, Case, Task
+from cases.models import AuditEvent, Case, Review, Task
+from cases.sight import Sight
 
 _MINUTE, _HOUR, _DAY = 60, 60 * 60, 24 * 60 * 60
 
@@ -67,14 +68,52 @@ def held(case: Case) -> str:
     states = Case.Status
     if case.status in (states.DRAFT, states.FAILED):
         return case.accessioned_by.name
-    if case.reviewer and case.status in (states.REVIEWING, states.SIGNED):
+    if case.reviewer:
         return case.reviewer.name
-    return "any pathologist" if case.status == states.AWAITING_REVIEW else "the workers"
+    return _WAITS_FOR.get(case.status, "the workers")
+
+
+_WAITS_FOR: dict[str, str] = {
+    Case.Status.AWAITING_SCREENING: "any cytotechnologist",
+    Case.Status.AWAITING_RESCREEN: "a second reader",
+    Case.Status.AWAITING_REVIEW: "any pathologist",
+}
 
 
 def attempt(number: int) -> str:
     """Which try of the workers this is; empty for the first, which nobody need mention."""
     return {1: "", 2: "Second attempt", 3: "Third attempt"}.get(number, f"Attempt {number}")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadInWords:
+    """A read side by side: as committed, and as stood by in the end (R22)."""
+
+    kind: str
+    reader: str
+    at: datetime | None
+    order: str
+    committed: str
+    final: str
+    change_reason: str
+    why: str
+
+
+def reads(reviews: Iterable[Review], seen: Sight) -> list[ReadInWords]:
+    """The committed reads; what changed after the model was shown only for who may see that."""
+    return [
+        ReadInWords(
+            kind=review.get_kind_display(),
+            reader=review.reader.name,
+            at=review.committed_at,
+            order="blind" if review.is_blind else "assisted",
+            committed=bethesda.in_codes(review.committed_read) if seen.model else "",
+            final=bethesda.in_codes(review.read),
+            change_reason=review.change_reason if seen.model else "",
+            why=review.why,
+        )
+        for review in reviews
+    ]
 
 
 # ── The trail ────────────────────────────────────────────────────────────────────────────────────
@@ -179,7 +218,7 @@ def _begin(detail: Detail, _: Names) -> str:
 def _record(detail: Detail, _: Names) -> str:
     unread = detail.get("failures", 0)
     rest = f"; {count(unread, 'image')} could not be read" if unread else ""
-    return f"Finished classifying{rest}. The case waits for a pathologist."
+    return f"Finished classifying{rest}. The case waits for its reader."
 
 
 def _fail(detail: Detail, _: Names) -> str:
@@ -195,6 +234,31 @@ def _reclassify(detail: Detail, _: Names) -> str:
     return (
         f"Sent the case to the model {detail.get('model_version', '')}; earlier answers are kept."
     )
+
+
+_FOR = {"screening": "screening", "rescreen": "rescreen", "adjudication": "adjudication"}
+
+
+def _claim(detail: Detail, _: Names) -> str:
+    blind = ", to be read blind" if detail.get("blind") else ""
+    return f"Claimed the case for {_FOR.get(detail.get('kind', ''), 'review')}{blind}."
+
+
+_HIDDEN = "; what was found is shown to you once you have read the case"
+
+
+def _commit(detail: Detail, _: Names) -> str:
+    if detail.get("hidden"):
+        return f"Committed a read{_HIDDEN}."
+    what = bethesda.in_codes(detail.get("read"))
+    changed = detail.get("change_reason")
+    before = (
+        f", after {bethesda.in_codes(detail.get('committed'))} because: {changed}"
+        if changed
+        else ""
+    )
+    why = f" {detail['why']}" if detail.get("why") else ""
+    return f"Committed a read: {what}{before}.{why}"
 
 
 def _release(detail: Detail, _: Names) -> str:
@@ -217,6 +281,8 @@ def _send_back(detail: Detail, names: Names) -> str:
 
 
 def _decide(detail: Detail, names: Names) -> str:
+    if detail.get("hidden"):
+        return f"Decided on cells{_HIDDEN}."
     decisions = detail.get("decisions", [])
     if len(decisions) != 1:
         return _decided(decisions)
@@ -329,7 +395,11 @@ _SENTENCES: dict[str, Callable[[Detail, Names], str]] = {
     "requeue": _requeue,
     "reclassify": _reclassify,
     "retry": lambda *_: "Sent the case to the workers again; earlier answers are kept.",
-    "claim": lambda *_: "Claimed the case for review.",
+    "claim": _claim,
+    "commit": _commit,
+    "conclude": _commit,
+    "refer": lambda *_: "Referred the case to the pathologists.",
+    "sign_out": _sign,
     "release": _release,
     "expire": _expire,
     "hand_over": _hand_over,
@@ -350,6 +420,10 @@ _IN_A_ROW: dict[str, Callable[[Sequence[AuditEvent]], str]] = {
     "add_image": lambda row: f"Added {count(len(row), 'cell image')}.",
     "remove_image": lambda row: f"Removed {count(len(row), 'cell image')}.",
     "view": lambda row: f"Looked at the case, {count(len(row), 'visit')}.",
-    "decide": lambda row: _decided([one for event in row for one in event.detail["decisions"]]),
+    "decide": lambda row: (
+        _decide(row[0].detail, {})
+        if "hidden" in row[0].detail
+        else _decided([one for event in row for one in event.detail["decisions"]])
+    ),
     "display": lambda row: _displayed([one for event in row for one in event.detail["images"]]),
 }

@@ -27,9 +27,16 @@ from cases.workflow.reports import issue
 from inference import registry
 from inference.labels import CellClass
 from inference.models import ModelVersion
-from tests.make_accounts import administrator, cytotechnologist, laboratory, pathologist, user
+from tests.make_accounts import (
+    administrator,
+    cytotechnologist,
+    laboratory,
+    pathologist,
+    senior,
+    user,
+)
 
-__all__ = ["administrator", "cytotechnologist", "laboratory", "pathologist", "user"]
+__all__ = ["administrator", "cytotechnologist", "laboratory", "pathologist", "senior", "user"]
 
 Status = Case.Status
 _numbers = count(1)
@@ -73,6 +80,15 @@ KINDS = {
     Status.SCREENING: Review.Kind.SCREENING,
     Status.RESCREENING: Review.Kind.RESCREEN,
     Status.AWAITING_SIGNATURE: Review.Kind.SCREENING,
+}
+
+
+NILM = bethesda.Read(adequacy=bethesda.Adequacy.SATISFACTORY, interpretations=("NILM",))
+CONCLUDED = {
+    "committed_read": NILM.to_json(),
+    "read": NILM.to_json(),
+    "outcome": "sign-out",
+    "why": "Its screener may sign it out here (R2).",
 }
 
 
@@ -126,6 +142,7 @@ def case(
             kind=kind,
             is_blind=kind == Review.Kind.RESCREEN,
             ended_at=values["signed_at"],
+            **(CONCLUDED | {"committed_at": now} if status == Status.AWAITING_SIGNATURE else {}),
         )
     return made
 
@@ -243,9 +260,6 @@ def finding(
         prediction=image.predictions.first(),
         **fields,
     )
-
-
-NILM = bethesda.Read(adequacy=bethesda.Adequacy.SATISFACTORY, interpretations=("NILM",))
 
 
 def report(case: Case, read: bethesda.Read = NILM) -> Report:

@@ -38,7 +38,9 @@ class World:
         self.case = make.case(
             state,
             by=self.people["cytotechnologist"],
-            reviewer=self.people["pathologist"],
+            reviewer=self.people[
+                "cytotechnologist" if state in (SCREENING, TO_SIGN) else "pathologist"
+            ],
             images=1,
         )
         if state == Status.SIGNED:
@@ -75,9 +77,11 @@ class World:
         return reverse(name, kwargs={key: values[key] for key in names})
 
 
-DRAFT, FAILED, WAITING, READING, SIGNED = (
+DRAFT, FAILED, SCREENING, TO_SIGN, WAITING, READING, SIGNED = (
     "draft",
     "failed",
+    "screening",
+    "awaiting_signature",
     "awaiting_review",
     "reviewing",
     "signed",
@@ -150,6 +154,11 @@ ANSWERS = {
     "case-hand-over POST": (READING, "in 403 200 403 404 404 404"),
     "case-send-back POST": (READING, "in 403 to 403 404 404 404"),
     "case-decide POST": (READING, "in 403 to 403 404 404 404"),
+    "case-read GET": (SCREENING, "in 200 403 403 404 404 404"),
+    "case-read POST": (SCREENING, "in 200 403 403 404 404 404"),
+    "case-refer POST": (TO_SIGN, "in to to 403 404 404 404"),
+    "case-sign-out GET": (TO_SIGN, "in 200 403 403 404 404 404"),
+    "case-sign-out POST": (TO_SIGN, "in 200 403 403 404 404 404"),
     "case-sign GET": (READING, "in 403 200 403 404 404 404"),
     "case-sign POST": (READING, "in 403 200 403 404 404 404"),
     "case-report GET": (SIGNED, THE_LABORATORY),
@@ -186,6 +195,10 @@ ANSWERS = {
     "api-case-heartbeat POST": (READING, "401 403 200 403 404 404 404"),
     "api-case-findings POST": (READING, "401 403 200 403 404 404 404"),
     "api-case-displays POST": (READING, "401 403 200 403 404 404 404"),
+    "api-case-commit POST": (SCREENING, "401 409 403 403 404 404 404"),
+    "api-case-conclude POST": (SCREENING, "401 409 403 403 404 404 404"),
+    "api-case-refer POST": (TO_SIGN, "401 200 200 403 404 404 404"),
+    "api-case-sign-out POST": (TO_SIGN, "401 409 403 403 404 404 404"),
     "api-case-sign POST": (READING, "401 403 409 403 404 404 404"),
     "api-case-fhir GET": (SIGNED, "401 200 200 200 404 404 404"),
     "api-case-addend POST": (SIGNED, "401 403 200 403 404 404 404"),
@@ -232,6 +245,9 @@ def bodies(world):
         "api-case-hand-over POST": {"to": world.subject.pk},
         "api-case-send-back POST": {"comment": "Mend it."},
         "api-case-sign POST": read,
+        "api-case-commit POST": read,
+        "api-case-conclude POST": read,
+        "api-case-sign-out POST": read,
     }
 
 

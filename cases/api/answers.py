@@ -22,6 +22,7 @@ from cases.models import (
     Patient,
     Prediction,
     Report,
+    Review,
     Run,
 )
 from inference.labels import CellClass
@@ -76,13 +77,14 @@ class IdentitySerializer(serializers.ModelSerializer[_M]):
 class PatientSerializer(IdentitySerializer[Patient]):
     """Name and birth date are left out for those who may not see a patient's identity."""
 
-    identifying = ("name", "birth_date")
+    identifying = ("name", "birth_date", "higher_risk")
     name = serializers.CharField(required=False)
     birth_date = serializers.DateField(required=False, allow_null=True)
+    higher_risk = serializers.BooleanField(required=False)
 
     class Meta:
         model = Patient
-        fields = ("record_number", "name", "birth_date")
+        fields = ("record_number", "name", "birth_date", "higher_risk")
 
 
 class PseudonymSerializer(serializers.ModelSerializer[Patient]):
@@ -322,6 +324,39 @@ def _said(report: Report) -> dict[str, Any]:
     return text if isinstance(text, dict) else {}
 
 
+class ReadSerializer(serializers.ModelSerializer[Review]):
+    """A committed read: what the reader said on their own, and what they stand by (R11, R22).
+
+    What was committed and why it was changed is null while you have yet to read without the model.
+    """
+
+    reader = PersonSerializer()
+    committed_read = serializers.SerializerMethodField()
+    change_reason = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Review
+        fields = (
+            "kind",
+            "reader",
+            "is_blind",
+            "committed_at",
+            "committed_read",
+            "read",
+            "change_reason",
+            "outcome",
+            "why",
+        )
+
+    @extend_schema_field({"type": "object", "nullable": True, "additionalProperties": {}})
+    def get_committed_read(self, review: Review) -> Any:  # noqa: ANN401 -- a read as JSON
+        return review.committed_read if self.context["sight"].model else None
+
+    @extend_schema_field({"type": "string", "nullable": True})
+    def get_change_reason(self, review: Review) -> str | None:
+        return review.change_reason if self.context["sight"].model else None
+
+
 class ReportSerializer(serializers.ModelSerializer[Report]):
     """A version of the signed report; ``matches``: whether it is still what was signed (R16)."""
 
@@ -394,6 +429,7 @@ class CaseSerializer(IdentitySerializer[Case]):
     predictions = serializers.SerializerMethodField()
     failures = serializers.SerializerMethodField()
     findings = serializers.SerializerMethodField()
+    reads = serializers.SerializerMethodField()
     report = serializers.SerializerMethodField()
     superseded_reports = serializers.SerializerMethodField()
     disclaimer = DisclaimerField()
@@ -410,6 +446,7 @@ class CaseSerializer(IdentitySerializer[Case]):
             "predictions",
             "failures",
             "findings",
+            "reads",
             "report",
             "superseded_reports",
             "disclaimer",
@@ -447,6 +484,11 @@ class CaseSerializer(IdentitySerializer[Case]):
         findings = queries.shown_findings(case, self._sight)
         context = {"sight": self._sight}
         return FindingSerializer(findings, many=True, context=context).data
+
+    @extend_schema_field(ReadSerializer(many=True))
+    def get_reads(self, case: Case) -> Any:  # noqa: ANN401 -- likewise
+        reads = queries.shown_reads(case, self._sight)
+        return ReadSerializer(reads, many=True, context={"sight": self._sight}).data
 
     @extend_schema_field(ReportSerializer(allow_null=True))
     def get_report(self, case: Case) -> Mapping[str, Any] | None:

@@ -26,6 +26,9 @@ class AccessionSerializer(serializers.Serializer[workflow.Accession]):
     birth_date = serializers.DateField(
         required=False, allow_null=True, help_text="Stored encrypted."
     )
+    higher_risk = serializers.BooleanField(
+        required=False, help_text="Negative cases of the patient are read twice (R5)."
+    )
     collected_on = serializers.DateField(required=False, allow_null=True)
     priority = serializers.ChoiceField(choices=Case.Priority.choices, required=False)
     clinical_note = serializers.CharField(max_length=4000, required=False, allow_blank=True)
@@ -116,9 +119,32 @@ class ReadSerializer(serializers.Serializer[bethesda.Read]):
         )
 
 
+class ChangeReasonField(serializers.CharField):
+    """Why a blind read was changed after it was committed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            max_length=1000,
+            required=False,
+            allow_blank=True,
+            help_text="Needed where a read that was committed blind is another now (R22).",
+        )
+
+
+class ConcludeSerializer(ReadSerializer):
+    """What the reader stands by, once they have seen the model's output."""
+
+    change_reason = ChangeReasonField()
+
+
+class PasswordSerializer(serializers.Serializer[Any]):
+    password = serializers.CharField(trim_whitespace=False, write_only=True)
+
+
 class SignSerializer(ReadSerializer):
     """A read in codes, the pictures for the report, and the password of who signs it."""
 
+    change_reason = ChangeReasonField()
     pictures = serializers.ListField(
         child=serializers.UUIDField(),
         required=False,

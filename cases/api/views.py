@@ -200,7 +200,7 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
     @extend_schema(request=None, responses={200: answers.CaseSerializer} | OF_A_VERB)
     @action(detail=True, methods=["post"])
     def claim(self, request: Request, case_id: UUID) -> Response:
-        """Take a case for review; only one pathologist can."""
+        """Take a case that waits for a read of one's role; only one person can."""
         workflow.claim(self.get_object(), self.reader)
         return self._told(case_id)
 
@@ -311,6 +311,54 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         return self._answer(answers.StaleSerializer, told, status.HTTP_409_CONFLICT, sight=seen)
 
     @extend_schema(
+        request=requests.ReadSerializer,
+        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
+    )
+    @action(detail=True, methods=["post"])
+    def commit(self, request: Request, case_id: UUID) -> Response:
+        """Lock one's own read; what comes next is said by the rules of the laboratory (R11)."""
+        case = self.get_object()
+        sent = requests.ReadSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        workflow.commit(case, self.reader, sent.read())
+        return self._told(case_id)
+
+    @extend_schema(
+        request=requests.ConcludeSerializer,
+        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
+    )
+    @action(detail=True, methods=["post"])
+    def conclude(self, request: Request, case_id: UUID) -> Response:
+        """Say what one stands by after a blind screening; a change asks for a reason (R22)."""
+        case = self.get_object()
+        sent = requests.ConcludeSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        reason = sent.validated_data.get("change_reason", "")
+        workflow.conclude(case, self.reader, sent.read(), reason)
+        return self._told(case_id)
+
+    @extend_schema(request=None, responses={200: answers.CaseSerializer} | OF_A_VERB)
+    @action(detail=True, methods=["post"])
+    def refer(self, request: Request, case_id: UUID) -> Response:
+        """Hand a case to the pathologists that none of the rules sends there."""
+        workflow.refer(self.get_object(), self.reader)
+        return self._told(case_id)
+
+    @extend_schema(
+        request=requests.PasswordSerializer,
+        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
+    )
+    @action(detail=True, methods=["post"], url_path="sign-out")
+    def sign_out(self, request: Request, case_id: UUID) -> Response:
+        """Release a plain negative case with the signature of who screened it (R2)."""
+        case = self.get_object()
+        sent = requests.PasswordSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        proof = reauthenticate(request, sent.validated_data["password"])
+        workflow.sign_out(case, self.reader, proof)
+        return self._told(case_id)
+
+    @extend_schema(
         request=requests.SignSerializer,
         responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
     )
@@ -322,7 +370,8 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         sent.is_valid(raise_exception=True)
         proof = reauthenticate(request, sent.validated_data["password"])
         pictures = sent.validated_data.get("pictures")
-        workflow.sign(case, self.reader, sent.read(), proof, pictures)
+        reason = sent.validated_data.get("change_reason", "")
+        workflow.sign(case, self.reader, sent.read(), proof, pictures, reason=reason)
         return self._told(case_id)
 
     @extend_schema(
@@ -378,7 +427,9 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         case = self.get_object()
         audit.viewed(case, self.reader)
         sees_views = permissions.can_see_views(self.reader, case)
-        events = audit.trail(case, with_views=sees_views)
+        events = queries.as_shown(
+            audit.trail(case, with_views=sees_views), sight.of(self.reader, case)
+        )
         return self._answer(answers.TrailSerializer, {"events": events})
 
     def _told(self, case_id: UUID, code: int = status.HTTP_200_OK) -> Response:

@@ -28,6 +28,7 @@ from cases.views.review import (
     case_sign,
     cell,
 )
+from cases.views.screening import case_read, case_refer, case_sign_out
 from cases.views.worklist import case_detail, case_trail, worklist
 
 __all__ = [
@@ -41,7 +42,9 @@ __all__ = [
     "case_histology",
     "case_new",
     "case_pass_on",
+    "case_read",
     "case_reclassify",
+    "case_refer",
     "case_release",
     "case_report",
     "case_report_version",
@@ -49,6 +52,7 @@ __all__ = [
     "case_revise",
     "case_send_back",
     "case_sign",
+    "case_sign_out",
     "case_submit",
     "case_trail",
     "case_upload",

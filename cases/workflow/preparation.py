@@ -29,6 +29,7 @@ class Accession:
     accession_number: str = ""
     patient_name: str = ""
     birth_date: date | None = None
+    higher_risk: bool = False
     collected_on: date | None = None
     priority: str = Case.Priority.ROUTINE
     clinical_note: str = ""
@@ -149,6 +150,7 @@ def _patient(case: Case, given: Accession) -> Patient:
     is_revised = not has_other_cases and patient.pk is not None and case.patient_id == patient.pk
     patient.name = given.patient_name.strip() or ("" if is_revised else patient.name)
     patient.birth_date = given.birth_date or (None if is_revised else patient.birth_date)
+    patient.higher_risk = given.higher_risk or (patient.higher_risk and not is_revised)
     patient.full_clean()
     patient.save()
     return patient
@@ -162,6 +164,7 @@ def _description(case: Case) -> dict[str, Any]:
         "specimen_type": case.specimen_type,
         "collected_on": case.collected_on and case.collected_on.isoformat(),
         "priority": case.priority,
+        "higher_risk": "yes" if case.patient.higher_risk else "no",
         "clinical_note": signature.digest(case.clinical_note)[:12] if case.clinical_note else "",
     }
 

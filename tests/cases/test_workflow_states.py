@@ -118,7 +118,6 @@ def ready_case(verb, state, cytotechnologist, pathologist):
         make.committed(case, NILM, is_blind=True)
     if verb == "sign_out" and state == Status.AWAITING_SIGNATURE:
         make.reading(case.laboratory, cytotechnologists_sign=True)
-        make.committed(case, NILM, read=NILM.to_json())
     return case
 
 
