@@ -296,7 +296,7 @@ def as_shown(events: Iterable[AuditEvent], sight: Sight) -> list[AuditEvent]:
 
 
 _READING = ("decide", "commit", "conclude")
-_AFTER_THE_MODEL = ("committed", "change_reason")
+_AFTER_THE_MODEL = ("committed", "change_reason", "failures")
 
 
 def latest_commit(case: Case, user: User) -> Review:

@@ -465,7 +465,11 @@ class CaseSerializer(IdentitySerializer[Case]):
 
     @extend_schema_field(ProgressSerializer)
     def get_progress(self, case: Case) -> Mapping[str, Any]:
-        return ProgressSerializer(queries.progress(case)).data
+        progress = queries.progress(case)
+        if not self._sight.model:  # which images it could not read is the model's output too
+            settled = progress.answered + progress.failed
+            progress = queries.Progress(progress.images, min(settled, progress.images), 0)
+        return ProgressSerializer(progress).data
 
     @extend_schema_field(PredictionSerializer(many=True))
     def get_predictions(self, case: Case) -> Any:  # noqa: ANN401 -- a list of the framework's
