@@ -216,8 +216,10 @@ class _Seeding:
             hours = 18 + 11 * (position % 9)
             took = timedelta(hours=hours / 3 if is_urgent else hours)
             reader = readers[position % len(readers)]
+            # her first slide was negative, so that there is something to look back at (R7)
+            patient = 1 if story is BLEEDING else None
             with clock.at(begun):
-                case = self._classified(cytotechnologist, story, priority)
+                case = self._classified(cytotechnologist, story, priority, patient)
             with clock.at(begun + took):
                 workflow.claim(case, reader)
                 self._decide(case, reader)
@@ -252,9 +254,15 @@ class _Seeding:
         self.accession(cytotechnologist, ROUTINE)
         self._submitted(cytotechnologist, FOLLOW_UP)  # a worker takes it when it starts
 
-    def accession(self, user: User, story: Story, priority: str = Case.Priority.ROUTINE) -> Case:
-        """A draft with the story's cells."""
-        number = next(self._patients)
+    def accession(
+        self,
+        user: User,
+        story: Story,
+        priority: str = Case.Priority.ROUTINE,
+        patient: int | None = None,
+    ) -> Case:
+        """A draft with the story's cells, of a new patient unless one is given."""
+        number = patient or next(self._patients)
         case = workflow.accession(
             user,
             workflow.Accession(
@@ -273,12 +281,24 @@ class _Seeding:
                 self._classes[image.pk] = cell_class
         return case
 
-    def _submitted(self, user: User, story: Story, priority: str = Case.Priority.ROUTINE) -> Case:
-        case = self.accession(user, story, priority)
+    def _submitted(
+        self,
+        user: User,
+        story: Story,
+        priority: str = Case.Priority.ROUTINE,
+        patient: int | None = None,
+    ) -> Case:
+        case = self.accession(user, story, priority, patient)
         return workflow.submit(case, user, registry.current())
 
-    def _classified(self, user: User, story: Story, priority: str = Case.Priority.ROUTINE) -> Case:
-        case = self._submitted(user, story, priority)
+    def _classified(
+        self,
+        user: User,
+        story: Story,
+        priority: str = Case.Priority.ROUTINE,
+        patient: int | None = None,
+    ) -> Case:
+        case = self._submitted(user, story, priority, patient)
         tasks.classify_run(str(case.runs.get().pk))
         return case
 

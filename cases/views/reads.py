@@ -86,7 +86,7 @@ def _page(request: HttpRequest, person: User, form: WorkloadForm | None) -> Http
 def _result(read: Review, user: User) -> str:
     said = read.read or read.committed_read
     if said is None:
-        return "under way" if read.ended_at is None else "given back without a result"
+        return "under way" if read.ended_at is None else "without a result"
     if not (getattr(read, "is_shown", False) or read.reader_id == user.pk):
         return "shown once nobody can come to read the case blind"
     return bethesda.result(bethesda.Read.from_json(said))

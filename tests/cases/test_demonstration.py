@@ -8,7 +8,7 @@ from django.db.models import Count
 
 from accounts.models import Laboratory, User
 from cases import activation, demonstration
-from cases.models import AuditEvent, Case, CellImage, Prediction
+from cases.models import AuditEvent, Case, CellImage, Prediction, Task
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -64,6 +64,7 @@ def test_seed_demo_fills_a_laboratory_and_shows_its_logins_again(state_folder, c
     assert all(name.startswith("synthetic-") for name in names), "each says that it is drawn"
     assert riverside.filter(due_at__lt=demonstration.clock.now()).exclude(status="signed").exists()
     assert set(AuditEvent.objects.values_list("action", flat=True)) >= {"sign", "requeue", "record"}
+    assert Task.objects.get().done_at is None, "a look-back waits for an answer"
     call_command("verify_audit")
 
 
