@@ -22,7 +22,8 @@ from accounts.authentication import Reauthentication
 from accounts.models import Laboratory, Role, User
 from cases import bethesda, clock, synthetic, tasks, workflow
 from cases.bethesda import Adequacy, Read, TransformationZone
-from cases.models import Case, Run
+from cases.models import Case, ReadingSettings, Run
+from cases.settings import change_reading
 from cases.signature import Change
 from inference import registry
 from inference.labels import CellClass
@@ -186,8 +187,25 @@ def seed(cells: Cells) -> dict[str, str]:
         seeding.present(cytotechnologist, (pathologist, colleague))
         role = Role.CYTOTECHNOLOGIST
         other = seeding.person("Lea Novak", role, f"{role}@hillside.example", neighbour)
+        _screen_blind_first(neighbour)
         seeding.accession(other, ROUTINE)
     return seeding.passwords
+
+
+def _screen_blind_first(laboratory: Laboratory) -> None:
+    """Let the neighbour read otherwise: its cytotechnologist screens, blind first, and may sign."""
+    administrator = User.objects.create_user(
+        "moreau@hillside.example",  # nobody can log in as them
+        name="Noa Moreau",
+        role=Role.ADMINISTRATOR,
+        laboratory=laboratory,
+    )
+    wanted = {
+        "primary_screening": True,
+        "reading_order": ReadingSettings.ReadingOrder.BLIND_FIRST.value,
+        "cytotechnologists_sign": True,
+    }
+    change_reading(laboratory, administrator, wanted)
 
 
 class _Seeding:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -247,9 +248,9 @@ def _claim(detail: Detail, _: Names) -> str:
 _HIDDEN = "; what was found is shown to you once you have read the case"
 
 
-def _commit(detail: Detail, _: Names) -> str:
+def _commit(detail: Detail, _: Names, verb: str = "Committed a read") -> str:
     if detail.get("hidden"):
-        return f"Committed a read{_HIDDEN}."
+        return f"{verb}{_HIDDEN}."
     what = bethesda.in_codes(detail.get("read"))
     changed = detail.get("change_reason")
     before = (
@@ -258,7 +259,7 @@ def _commit(detail: Detail, _: Names) -> str:
         else ""
     )
     why = f" {detail['why']}" if detail.get("why") else ""
-    return f"Committed a read: {what}{before}.{why}"
+    return f"{verb}: {what}{before}.{why}"
 
 
 def _release(detail: Detail, _: Names) -> str:
@@ -397,7 +398,7 @@ _SENTENCES: dict[str, Callable[[Detail, Names], str]] = {
     "retry": lambda *_: "Sent the case to the workers again; earlier answers are kept.",
     "claim": _claim,
     "commit": _commit,
-    "conclude": _commit,
+    "conclude": partial(_commit, verb="Concluded the screening"),
     "refer": lambda *_: "Referred the case to the pathologists.",
     "sign_out": _sign,
     "release": _release,

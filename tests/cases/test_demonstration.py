@@ -55,7 +55,9 @@ def test_seed_demo_fills_a_laboratory_and_shows_its_logins_again(state_folder, c
     assert doubtful.images.count() == 6
     maps = doubtful.images.values_list("predictions__activation_maps", flat=True)
     assert {len(stored) for stored in maps} == {activation.MAP_BYTES}, "the real network gave them"
-    assert Laboratory.objects.get(name=demonstration.NEIGHBOUR).cases.count() == 1
+    neighbour = Laboratory.objects.get(name=demonstration.NEIGHBOUR)
+    assert neighbour.cases.count() == 1
+    assert (neighbour.reading.primary_screening, neighbour.reading.is_blind_first) == (True, True)
     assert Prediction.objects.count() == sum(
         case.images.count()
         for case in Case.objects.exclude(status__in=["draft", "queued", "failed"])

@@ -361,11 +361,11 @@ def test_the_draft_takes_the_same_number_of_queries_for_one_image_and_for_three(
     client.force_login(technologist)
     client.get(of("case-detail", case))
 
-    with django_assert_num_queries(7):  # session, user, laboratory, case, comments, view, images
+    with django_assert_num_queries(8):  # who, laboratory, case, comments, sight, view, images
         client.get(of("case-detail", case))
     for position in (1, 2):
         make.image(case, position)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         client.get(of("case-detail", case))
 
 
