@@ -93,7 +93,9 @@ def user_detail(request: Request, pk: int) -> HttpResponse:
         "may_change_role": permissions.can_change_role(request.user, subject),
         "may_change_seniority": permissions.can_change_seniority(request.user, subject),
         "may_reset": permissions.can_issue_reset_link(request.user, subject),
-        "events": events.told(events.recent(request.user.laboratory, subject)[:RECENT_EVENTS]),
+        "events": events.told(
+            events.recent(request.user.laboratory, subject=subject)[:RECENT_EVENTS]
+        ),
     }
     return render(request, "accounts/user_detail.html", context)
 
@@ -182,9 +184,16 @@ def user_reset_link(request: Request, pk: int) -> HttpResponse:
 @administrator_required
 @require_safe
 def event_list(request: Request) -> HttpResponse:
-    pages = Paginator(events.recent(request.user.laboratory), EVENTS_PER_PAGE)
+    only = request.GET.get("only", "")
+    pages = Paginator(events.recent(request.user.laboratory, only), EVENTS_PER_PAGE)
     page = pages.get_page(request.GET.get("page"))
-    context = {"section": "people", "page": page, "events": events.told(page.object_list)}
+    context = {
+        "section": "people",
+        "page": page,
+        "events": events.told(page.object_list),
+        "only": only,
+        "choices": (("", "Everything"), ("arrivals", "Log-ins"), ("changes", "Changes")),
+    }
     return render(request, "accounts/event_list.html", context)
 
 
@@ -220,7 +229,7 @@ def _people(request: Request, form: InvitationForm) -> HttpResponse:
         "people": [(user, failures.get(user.email)) for user in users],
         "invitations": invitations.select_related("invited_by"),
         "form": form,
-        "events": events.told(events.recent(laboratory)[:RECENT_EVENTS]),
+        "events": events.told(events.recent(laboratory, "changes")[:RECENT_EVENTS]),
     }
     return render(request, "accounts/user_list.html", context)
 

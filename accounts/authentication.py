@@ -1,4 +1,4 @@
-"""Asking again who is there: to sign takes the password of the person who is logged in (R15)."""
+"""Who is there: at log-in, and again to sign (R15); whoever is not recognised is recorded (R18)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.request import Request as ApiRequest
 
-from accounts import lockout
+from accounts import events, lockout
+from accounts.events import Action
 from accounts.models import User
 
 
@@ -29,6 +30,30 @@ class Reauthentication:
     method: Literal["password"]
 
 
+def recognise(request: HttpRequest, email: str, where: str, *, password: str) -> User | None:
+    """The active person whose password this is; a failure counts, and is an event of theirs.
+
+    What is tried while an account is locked is not looked at and leaves no event, so that nobody
+    can fill the record. A failure of an address without an account is in no laboratory's record.
+    """
+    was_locked = lockout.failures_of(email).locked_until is not None
+    user = authenticate(request, username=email, password=password)
+    if user is None and not was_locked:
+        _record_failure(email, "password", where)
+    return user
+
+
+def _record_failure(email: str, what: str, where: str) -> None:
+    person = User.objects.select_related("laboratory").filter(email=email).first()
+    if person is None:
+        return
+    laboratory = person.laboratory
+    events.record(Action.NOT_RECOGNISED, laboratory, None, person, what=what, where=where)
+    failures = lockout.failures_of(email)
+    if failures.locked_until:
+        events.record(Action.LOCKED_OUT, laboratory, None, person, failures=failures.count)
+
+
 def reauthenticate(request: HttpRequest | ApiRequest, password: str) -> Reauthentication:
     """Check the password of the person behind the request; failures count towards the lock-out."""
     asked = cast("User", request.user)  # every page that asks requires a login
@@ -38,7 +63,7 @@ def reauthenticate(request: HttpRequest | ApiRequest, password: str) -> Reauthen
     # replace the page that asks, with everything typed into it, by the one that says "locked".
     attempt = HttpRequest()
     attempt.method, attempt.path, attempt.META = "POST", request.path, request.META
-    user = authenticate(attempt, username=email, password=password)
+    user = recognise(attempt, email, "to confirm who they are", password=password)
     if user is None:
         raise WrongPassword(_refusal(email, asked.laboratory.zone))
     lockout.forget(email)

@@ -28,8 +28,12 @@ class Action(StrEnum):
     TOKEN_MADE = "token-made"  # noqa: S105 -- an action
     TOKEN_REVOKED = "token-revoked"  # noqa: S105 -- an action
     SETTINGS_CHANGED = "settings-changed"
+    LOGGED_IN = "logged-in"
+    NOT_RECOGNISED = "not-recognised"
+    LOCKED_OUT = "locked-out"
     READING_CHANGED = "reading-changed"
     SENIORITY_CHANGED = "seniority-changed"
+    WORKLOAD_SET = "workload-set"
 
 
 SENTENCES = {
@@ -47,9 +51,15 @@ SENTENCES = {
     Action.TOKEN_MADE: "{subject} made the API token “{token}”",
     Action.TOKEN_REVOKED: "{actor} revoked the API token “{token}” of {subject}",
     Action.SETTINGS_CHANGED: "{actor} changed the settings of the laboratory: {changes}",
+    Action.LOGGED_IN: "{subject} logged in with {method}",
+    Action.NOT_RECOGNISED: "Somebody gave a wrong {what} for {subject} {where}",
+    Action.LOCKED_OUT: "{subject} was locked out after {failures} failures",
     Action.READING_CHANGED: "{actor} changed how the laboratory reads: {changes}",
     Action.SENIORITY_CHANGED: "{actor} changed whether {subject} is a senior: {changes}",
+    Action.WORKLOAD_SET: "{actor} set how much {subject} may read: {changes}",
 }
+# Who came and who tried to; beside them, what is changed about accounts is soon out of sight.
+ARRIVALS = (Action.LOGGED_IN, Action.NOT_RECOGNISED, Action.LOCKED_OUT)
 FIELDS = {
     "role": "",  # the sentence says it
     "name": "name ",
@@ -58,6 +68,8 @@ FIELDS = {
     "idle_minutes": "minutes until log-off ",
     "routine_turnaround_hours": "routine turnaround in hours ",
     "urgent_turnaround_hours": "urgent turnaround in hours ",
+    "slides": "slides in a day ",
+    "hours": "hours of reading a day ",
     "is_senior": "",  # the sentence says it
     "primary_screening": "primary screening ",
     "reading_order": "reading order ",
@@ -74,13 +86,16 @@ FIELDS = {
 def record(
     action: Action,
     laboratory: Laboratory,
-    actor: User,
+    actor: User | None,
     subject: User | None = None,
     *,
     changes: Mapping[str, Change] | None = None,
     **facts: str | int,
 ) -> AccountEvent:
-    """Write one event, with the old and the new value of what changed; inside a transaction."""
+    """Write one event, with the old and the new value of what changed; inside a transaction.
+
+    `actor` is None where nobody knows who it was.
+    """
     detail: dict[str, Any] = dict(facts)
     if changes:
         detail["changes"] = {name: {"old": old, "new": new} for name, (old, new) in changes.items()}
@@ -89,11 +104,20 @@ def record(
     )
 
 
-def recent(laboratory: Laboratory, subject: User | None = None) -> QuerySet[AccountEvent]:
-    """The events of a laboratory, or of one of its people, newest first, with their names."""
+def recent(
+    laboratory: Laboratory, only: str = "", *, subject: User | None = None
+) -> QuerySet[AccountEvent]:
+    """The events of a laboratory, or of one of its people, newest first, with their names.
+
+    `only` is "arrivals" or "changes"; whatever else it is, both are there.
+    """
     events = AccountEvent.objects.filter(laboratory=laboratory)
     if subject is not None:
         events = events.filter(subject=subject)
+    if only == "arrivals":
+        events = events.filter(action__in=ARRIVALS)
+    elif only == "changes":
+        events = events.exclude(action__in=ARRIVALS)
     return events.select_related("actor", "subject")
 
 

@@ -9,7 +9,7 @@ from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
-from accounts.authentication import WrongPassword, reauthenticate
+from accounts.authentication import WrongPassword, reauthenticate, recognise
 from accounts.laboratories import LaboratorySettings
 from accounts.models import ApiToken, Invitation, Laboratory, Role, login_name, time_zones
 
@@ -30,6 +30,15 @@ class LoginForm(AuthenticationForm):
     def clean_username(self) -> str:
         """Written one way, so that the lock-out counts every spelling of an address together."""
         return login_name(self.cleaned_data["username"])
+
+    def clean(self) -> dict[str, Any]:
+        """As in the base class, but a failure is put on record."""
+        email, password = (self.cleaned_data.get(name) for name in ("username", "password"))
+        if email and password and self.request:
+            self.user_cache = recognise(self.request, email, "at log-in", password=password)
+            if self.user_cache is None:
+                raise self.get_invalid_login_error()
+        return self.cleaned_data
 
 
 class OwnPasswordForm(PasswordChangeForm):

@@ -22,7 +22,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import letters, people, tokens
+from accounts import events, letters, people, tokens
+from accounts.events import Action
 from accounts.forms import LoginForm, OwnPasswordForm, TokenForm
 from accounts.models import User
 from accounts.requests import Request
@@ -39,6 +40,12 @@ class LogIn(LoginView):
     template_name = "accounts/login.html"
     authentication_form = LoginForm
     redirect_authenticated_user = True
+
+    def form_valid(self, form: Any) -> HttpResponse:  # noqa: ANN401 -- the base class is generic
+        answer = super().form_valid(form)
+        user = form.get_user()
+        events.record(Action.LOGGED_IN, user.laboratory, user, user, method="a password")
+        return answer
 
 
 class PasswordChange(PasswordChangeView):

@@ -1,8 +1,17 @@
 """The trail of a case: written in the transaction of the change it tells of, never changed."""
 
+from datetime import timedelta
+
+from django.db.models import QuerySet
+
 from accounts.models import User
 from cases import clock
 from cases.models import AuditEvent, Case
+
+VIEW = "view"
+# One event tells of all that a person looks at in a case meanwhile: a reader turns to another cell
+# every second, and each event waits for the one before it.
+ONE_VIEW = timedelta(minutes=15)
 
 
 def record(
@@ -25,3 +34,20 @@ def record(
         detail=detail,
         at=clock.now(),
     )
+
+
+def viewed(case: Case, reader: User) -> None:
+    """Note that a person saw the case, once in a while; a query for a page, an event for a visit.
+
+    Two pages opened at the same moment may both be noted, which does no harm.
+    """
+    since = clock.now() - ONE_VIEW
+    earlier = AuditEvent.objects.filter(case=case, actor=reader, action=VIEW, at__gt=since)
+    if not earlier.exists():
+        record(case, reader, VIEW)
+
+
+def trail(case: Case, *, with_views: bool) -> QuerySet[AuditEvent]:
+    """Everything that happened to a case, oldest first, with or without who looked at it."""
+    events = case.events.select_related("actor").order_by("pk")
+    return events if with_views else events.exclude(action=VIEW)

@@ -266,6 +266,14 @@ def describe(read: Read) -> list[tuple[str, str]]:
     return [(heading, text) for heading, text in lines if text]
 
 
+def in_codes(read: Mapping[str, Any] | None) -> str:
+    """A read in its codes, like "NILM; ATROPHY" or "UNSAT; BLOOD"; "open" before there is one."""
+    if read is None:
+        return "open"
+    first = read["interpretations"] or [read["adequacy"]]
+    return "; ".join([*first, *read["reasons"], *read["observations"]])
+
+
 # --- The rules
 
 
@@ -302,14 +310,21 @@ def _problems_of_a_satisfactory_specimen(read: Read) -> list[str]:
         found.append("A satisfactory specimen has no reason to be unsatisfactory (R3).")
     if not read.interpretations:
         found.append("A satisfactory specimen needs an interpretation (R3).")
-    abnormal = [code for code in read.interpretations if _is_abnormality(code)]
+    abnormal = [code for code in read.interpretations if is_abnormality(code)]
     if abnormal and "NILM" in read.interpretations:
         found.append(f"NILM cannot stand beside {', '.join(abnormal)}: choose one of them (R4).")
     return found
 
 
-def _is_abnormality(code: str) -> bool:
+def is_abnormality(code: str) -> bool:
+    """ASC-US or worse, or another malignant neoplasm."""
     return INTERPRETATIONS[code].category in EPITHELIAL_ABNORMALITIES or code == "MAL-OTHER"
+
+
+def reactive_changes(read: Read) -> list[Observation]:
+    """The reactive changes, repair among them, that the read names."""
+    named = [OBSERVATIONS[code] for code in read.observations]
+    return [observation for observation in named if observation.group == FindingGroup.REACTIVE]
 
 
 def _problems_of_an_unsatisfactory_specimen(read: Read, abnormal_cells: int) -> list[str]:
@@ -329,3 +344,19 @@ def _problems_of_an_unsatisfactory_specimen(read: Read, abnormal_cells: int) -> 
     if read.adequacy == Adequacy.REJECTED and (read.observations or read.quality or read.ec_tz):
         found.append("A specimen that was not processed shows no findings (R3).")
     return found
+
+
+# HSIL, adenocarcinoma and the other malignancies: a reason to read earlier slides again
+_GRAVE = {"HSIL", "HSIL-INV", "SCC", "AIS", "ADC-EC", "ADC-EM", "ADC-EXT", "ADC-NOS", "MAL-OTHER"}
+
+
+def calls_for_look_back(read: Read) -> bool:
+    """Whether the patient's negative cases of the last five years are read again (R7)."""
+    return any(code in _GRAVE for code in read.interpretations)
+
+
+def result(read: Read) -> str:
+    """The read in a few words: its codes, or what made the specimen unsatisfactory."""
+    if read.adequacy != Adequacy.SATISFACTORY:
+        return f"Unsatisfactory ({', '.join(read.reasons)})"
+    return ", ".join(read.interpretations)

@@ -22,11 +22,14 @@ from accounts.authentication import Reauthentication
 from accounts.models import Laboratory, Role, User
 from cases import bethesda, clock, synthetic, tasks, workflow
 from cases.bethesda import Adequacy, Read, TransformationZone
-from cases.models import Case, Run
+from cases.models import Case, ReadingSettings, Run
+from cases.settings import change_reading
+from cases.signature import Change
 from inference import registry
 from inference.labels import CellClass
 
 LABORATORY = "Riverside Cytology"
+LETTERHEAD = "A laboratory made up for demonstrations\nRiverside 12, 10115 Berlin"
 NEIGHBOUR = "Hillside Cytology"
 PICTURES = {".bmp", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"}
 WEEKS = 8
@@ -161,7 +164,9 @@ def seed(cells: Cells) -> dict[str, str]:
     registry.register_shipped()
     with transaction.atomic():
         seeding = _Seeding(cells)
-        laboratory = Laboratory.objects.create(name=LABORATORY, time_zone="Europe/Berlin")
+        laboratory = Laboratory.objects.create(
+            name=LABORATORY, time_zone="Europe/Berlin", letterhead=LETTERHEAD
+        )
         neighbour = Laboratory.objects.create(name=NEIGHBOUR)
         cytotechnologist, pathologist, _administrator = (
             seeding.person(name, role, f"{role}@riverside.example", laboratory)
@@ -182,8 +187,25 @@ def seed(cells: Cells) -> dict[str, str]:
         seeding.present(cytotechnologist, (pathologist, colleague))
         role = Role.CYTOTECHNOLOGIST
         other = seeding.person("Lea Novak", role, f"{role}@hillside.example", neighbour)
+        _screen_blind_first(neighbour)
         seeding.accession(other, ROUTINE)
     return seeding.passwords
+
+
+def _screen_blind_first(laboratory: Laboratory) -> None:
+    """Let the neighbour read otherwise: its cytotechnologist screens, blind first, and may sign."""
+    administrator = User.objects.create_user(
+        "moreau@hillside.example",  # nobody can log in as them
+        name="Noa Moreau",
+        role=Role.ADMINISTRATOR,
+        laboratory=laboratory,
+    )
+    wanted = {
+        "primary_screening": True,
+        "reading_order": ReadingSettings.ReadingOrder.BLIND_FIRST.value,
+        "cytotechnologists_sign": True,
+    }
+    change_reading(laboratory, administrator, wanted)
 
 
 class _Seeding:
@@ -212,12 +234,16 @@ class _Seeding:
             hours = 18 + 11 * (position % 9)
             took = timedelta(hours=hours / 3 if is_urgent else hours)
             reader = readers[position % len(readers)]
+            # her first slide was negative, so that there is something to look back at (R7)
+            patient = 1 if story is BLEEDING else None
             with clock.at(begun):
-                case = self._classified(cytotechnologist, story, priority)
+                case = self._classified(cytotechnologist, story, priority, patient)
             with clock.at(begun + took):
                 workflow.claim(case, reader)
                 self._decide(case, reader)
                 workflow.sign(case, reader, story.read, _proof(reader))
+            with clock.at(begun + took + timedelta(hours=20)):
+                _change_report(case, story, readers[(position + 1) % len(readers)])
 
     def present(self, cytotechnologist: User, readers: Sequence[User]) -> None:
         """Cases in each state that a person can find one in."""
@@ -246,9 +272,15 @@ class _Seeding:
         self.accession(cytotechnologist, ROUTINE)
         self._submitted(cytotechnologist, FOLLOW_UP)  # a worker takes it when it starts
 
-    def accession(self, user: User, story: Story, priority: str = Case.Priority.ROUTINE) -> Case:
-        """A draft with the story's cells."""
-        number = next(self._patients)
+    def accession(
+        self,
+        user: User,
+        story: Story,
+        priority: str = Case.Priority.ROUTINE,
+        patient: int | None = None,
+    ) -> Case:
+        """A draft with the story's cells, of a new patient unless one is given."""
+        number = patient or next(self._patients)
         case = workflow.accession(
             user,
             workflow.Accession(
@@ -267,12 +299,24 @@ class _Seeding:
                 self._classes[image.pk] = cell_class
         return case
 
-    def _submitted(self, user: User, story: Story, priority: str = Case.Priority.ROUTINE) -> Case:
-        case = self.accession(user, story, priority)
+    def _submitted(
+        self,
+        user: User,
+        story: Story,
+        priority: str = Case.Priority.ROUTINE,
+        patient: int | None = None,
+    ) -> Case:
+        case = self.accession(user, story, priority, patient)
         return workflow.submit(case, user, registry.current())
 
-    def _classified(self, user: User, story: Story, priority: str = Case.Priority.ROUTINE) -> Case:
-        case = self._submitted(user, story, priority)
+    def _classified(
+        self,
+        user: User,
+        story: Story,
+        priority: str = Case.Priority.ROUTINE,
+        patient: int | None = None,
+    ) -> Case:
+        case = self._submitted(user, story, priority, patient)
         tasks.classify_run(str(case.runs.get().pk))
         return case
 
@@ -297,6 +341,23 @@ def _let_workers_vanish(case: Case) -> None:
         moment += timedelta(minutes=10)
         with clock.at(moment):
             workflow.requeue(run)
+
+
+def _change_report(case: Case, story: Story, colleague: User) -> None:
+    """What sometimes follows a release: a result is changed, or another one comes in."""
+    if story is BORDERLINE:
+        change = Change(
+            supersedes=1,
+            reason="Shown at the weekly conference: the koilocyte is a classical one.",
+            affects_care=True,
+            notified="Dr. Demonstration, gynaecologist",
+            notified_at=clock.now(),
+        )
+        workflow.amend(case, colleague, change, _satisfactory("LSIL"), _proof(colleague))
+    elif story is BLEEDING:
+        change = Change(supersedes=1, reason="The HPV test came in.", affects_care=False)
+        text = "HPV type 16 was found in the same sample."
+        workflow.addend(case, colleague, change, text, _proof(colleague))
 
 
 def _proof(reader: User) -> Reauthentication:

@@ -2,17 +2,22 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
-from typing import Any
+from decimal import Decimal
+from typing import Any, cast
 from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.forms.boundfield import BoundField, BoundWidget
+from django.http import QueryDict
 
-from cases import bethesda
-from cases.models import SET_LEVELS, Case, ReadingSettings
+from accounts.models import User
+from cases import bethesda, correlation, workflow
+from cases.models import SET_LEVELS, Case, Histology, ReadingSettings, Task
 from cases.signature import Change
-from cases.workflow import Accession, Correction
+from cases.workflow import Accession, Correction, LookBack, Tissue
+from cases.workflow.quality import LONGEST_NOTE
 from cases.workflow.reports import LONGEST_NOTIFIED, LONGEST_REASON, LONGEST_TEXT
 from inference import registry
 from inference.weights import WrongWeights
@@ -37,6 +42,11 @@ class AccessionForm(forms.Form):
     )
     patient_name = forms.CharField(max_length=200, required=False, help_text="Stored encrypted.")
     birth_date = _date("Stored encrypted.")
+    higher_risk = forms.BooleanField(
+        required=False,
+        label="Higher-risk patient",
+        help_text="Her negative cases are read twice before release.",
+    )
     specimen_type = forms.ChoiceField(choices=bethesda.SpecimenType.choices)
     collected_on = _date()
     priority = forms.ChoiceField(choices=Case.Priority.choices, initial=Case.Priority.ROUTINE)
@@ -61,6 +71,7 @@ def initial_of(case: Case) -> dict[str, Any]:
         "record_number": case.patient.record_number,
         "patient_name": case.patient.name,
         "birth_date": case.patient.birth_date,
+        "higher_risk": case.patient.higher_risk,
         "specimen_type": case.specimen_type,
         "collected_on": case.collected_on,
         "priority": case.priority,
@@ -129,14 +140,35 @@ def _password() -> forms.CharField:
     )
 
 
+def _change_reason() -> forms.CharField:
+    return forms.CharField(
+        max_length=1000,
+        required=False,
+        label="Why you changed your read after you saw what the model says",
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Needed where the read or a finding is not as you committed it (R22).",
+    )
+
+
+class ConcludeForm(ReadForm):
+    """What the reader stands by once they have seen the model's output; begins as committed."""
+
+    change_reason = _change_reason()
+
+
+class PasswordForm(forms.Form):
+    password = _password()
+
+
 class SignForm(ReadForm):
     """A read, the pictures that the report shows, and the password that signs it."""
 
+    change_reason = _change_reason()
     pictures = forms.TypedMultipleChoiceField(coerce=UUID, required=False)
     password = _password()
 
-    def __init__(self, data: Any, pictures: Iterable[tuple[UUID, str]]) -> None:  # noqa: ANN401 -- as in the base class
-        super().__init__(data)
+    def __init__(self, data: Any, pictures: Iterable[tuple[UUID, str]], **rest: Any) -> None:  # noqa: ANN401 -- as in the base class
+        super().__init__(data, **rest)
         self.fields["pictures"].choices = list(pictures)  # type: ignore[attr-defined]
 
 
@@ -245,3 +277,89 @@ class ReadingForm(forms.ModelForm):  # type: ignore[type-arg] # not at run time
     def wanted(self) -> dict[str, Any]:
         """What was chosen, by the name of the setting."""
         return {name: self.cleaned_data[name] for name in self.Meta.fields}
+
+
+class HandOverForm(forms.Form):
+    """To whom a case is handed over, and what they should know."""
+
+    to = forms.ModelChoiceField(User.objects.none(), label="To", empty_label="Choose a colleague")
+    comment = forms.CharField(
+        max_length=workflow.LONGEST_COMMENT,
+        required=False,
+        label="What they should know",
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+    def __init__(self, colleagues: QuerySet[User], data: QueryDict | None = None) -> None:
+        super().__init__(data, prefix="hand-over")
+        field = cast("forms.ModelChoiceField[User]", self.fields["to"])
+        field.queryset = colleagues
+
+
+class SendBackForm(forms.Form):
+    comment = forms.CharField(
+        max_length=workflow.LONGEST_COMMENT,
+        label="What has to be mended",
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+    def __init__(self, data: QueryDict | None = None) -> None:
+        super().__init__(data, prefix="send-back")
+
+
+def _moment(label: str) -> forms.DateTimeField:
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+    return forms.DateTimeField(label=label, required=False, widget=widget)
+
+
+class LookBackForm(forms.Form):
+    """What a second look at an earlier case found."""
+
+    result = forms.ChoiceField(
+        choices=Task.Result.choices, widget=forms.RadioSelect, label="What the second look found"
+    )
+    note = forms.CharField(
+        max_length=LONGEST_NOTE, required=False, widget=forms.Textarea(attrs={"rows": 3})
+    )
+    notified = forms.CharField(
+        max_length=LONGEST_NOTIFIED,
+        required=False,
+        label="Who was notified",
+        help_text="Where care is affected.",
+    )
+    notified_at = _moment("When they were notified")
+
+    def look_back(self) -> LookBack:
+        return LookBack(**self.cleaned_data)
+
+
+class HistologyForm(forms.Form):
+    """What a report on tissue says, and what caused a difference."""
+
+    source = forms.ChoiceField(choices=Histology.Source.choices, label="Tissue")
+    reported_on = forms.DateField(
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"), label="Reported on"
+    )
+    result = forms.ChoiceField(choices=correlation.HistologyResult.choices)
+    cause = forms.ChoiceField(
+        choices=[("", "They agree"), *correlation.Cause.choices],
+        required=False,
+        label="Cause of a difference",
+    )
+    note = forms.CharField(
+        max_length=LONGEST_NOTE, required=False, widget=forms.Textarea(attrs={"rows": 3})
+    )
+
+    def tissue(self) -> Tissue:
+        return Tissue(**self.cleaned_data)
+
+
+class WorkloadForm(forms.Form):
+    hours = forms.DecimalField(
+        min_value=Decimal("0.5"),
+        max_value=24,
+        decimal_places=1,
+        label="Hours of reading in a day",
+        help_text="Fewer hours allow fewer slides: 100 for 8 hours or more.",
+    )
+    slides = forms.IntegerField(min_value=0, max_value=100, label="At most so many slides in 24 h")

@@ -14,7 +14,7 @@ from django.db.models.functions import Cast, Length, Upper
 from django.db.models.lookups import Exact, In
 
 from accounts.models import ChainedEvent, Laboratory, User
-from cases import activation, clock
+from cases import activation, clock, correlation, policy
 from cases.bethesda import SpecimenType
 from cases.encryption import EncryptedDateField, EncryptedTextField
 from inference.calibration import LEVELS
@@ -99,6 +99,14 @@ class ReadingSettings(models.Model):
         return cls.objects.filter(laboratory=laboratory).first() or cls(laboratory=laboratory)
 
     @property
+    def rules(self) -> policy.Rules:
+        return policy.Rules(
+            self.cytotechnologists_sign,
+            self.unsatisfactory_to_pathologist,
+            self.endometrial_to_pathologist,
+        )
+
+    @property
     def is_blind_first(self) -> bool:
         return self.reading_order == self.ReadingOrder.BLIND_FIRST
 
@@ -110,6 +118,9 @@ class Patient(models.Model):
     record_number = models.CharField("patient id", max_length=40)
     name = EncryptedTextField(blank=True, default="")
     birth_date = EncryptedDateField(null=True, blank=True)
+    higher_risk = models.BooleanField(
+        default=False, help_text="The request calls the patient higher-risk (R5)."
+    )
     created_at = models.DateTimeField(default=clock.now)
 
     class Meta:
@@ -138,6 +149,11 @@ class Case(models.Model):
         QUEUED = "queued"
         CLASSIFYING = "classifying"
         FAILED = "failed"
+        AWAITING_SCREENING = "awaiting_screening", "Awaiting screening"
+        SCREENING = "screening", "In screening"
+        AWAITING_RESCREEN = "awaiting_rescreen", "Held for rescreen"
+        RESCREENING = "rescreening", "In rescreen"
+        AWAITING_SIGNATURE = "awaiting_signature", "Awaiting signature"
         AWAITING_REVIEW = "awaiting_review", "Awaiting review"
         REVIEWING = "reviewing", "In review"
         SIGNED = "signed"
@@ -147,7 +163,11 @@ class Case(models.Model):
         URGENT = "urgent"
 
     # Where a person holds the case, and where it waits again once they hold it no more.
-    BACK_TO: ClassVar[dict[str, str]] = {Status.REVIEWING: Status.AWAITING_REVIEW}
+    BACK_TO: ClassVar[dict[str, str]] = {
+        Status.SCREENING: Status.AWAITING_SCREENING,
+        Status.RESCREENING: Status.AWAITING_RESCREEN,
+        Status.REVIEWING: Status.AWAITING_REVIEW,
+    }
     HELD = tuple(BACK_TO)
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
@@ -170,6 +190,14 @@ class Case(models.Model):
     held_until = models.DateTimeField(
         null=True, blank=True, help_text="When the holder loses the case, unless they show up."
     )
+    sent_back_to = models.ForeignKey(
+        User,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="Who is asked to mend the case, until it is submitted again.",
+    )
     signed_at = models.DateTimeField(null=True, blank=True)
 
     objects = CaseQuerySet.as_manager()
@@ -187,15 +215,20 @@ class Case(models.Model):
             ),
             models.CheckConstraint(
                 name="case_in_review_has_a_reviewer",
-                condition=~Q(status="reviewing") | Q(reviewer__isnull=False),
+                condition=~Q(
+                    status__in=["screening", "rescreening", "awaiting_signature", "reviewing"]
+                )
+                | Q(reviewer__isnull=False),
             ),
             models.CheckConstraint(
                 name="case_is_held_for_a_time",
                 condition=Q(
-                    status__in=["reviewing"], held_since__isnull=False, held_until__isnull=False
+                    status__in=["screening", "rescreening", "reviewing"],
+                    held_since__isnull=False,
+                    held_until__isnull=False,
                 )
                 | (
-                    ~Q(status__in=["reviewing"])
+                    ~Q(status__in=["screening", "rescreening", "reviewing"])
                     & Q(held_since__isnull=True, held_until__isnull=True)
                 ),
             ),
@@ -245,7 +278,7 @@ class Case(models.Model):
     @property
     def holder(self) -> User | None:
         """Who has the case in hand: nobody else may change it."""
-        return self.reviewer if self.status == self.Status.REVIEWING else None
+        return self.reviewer if self.status in self.HELD else None
 
     @property
     def is_hold_expired(self) -> bool:
@@ -475,27 +508,73 @@ class ClassificationFailure(models.Model):
 
 
 class Review(models.Model):
-    """One pathologist's read of a case: begun by `claim`, ended by `release` or `sign`."""
+    """One person's read of a case: begun by `claim`, and kept for ever (R11).
+
+    What the reader committed as their own is locked by the database. ``read`` is what they stand
+    by in the end; the two may differ only where the model's output was shown in between (R22).
+    """
+
+    class Kind(models.TextChoices):
+        SCREENING = "screening"
+        RESCREEN = "rescreen"
+        REVIEW = "review"
+        ADJUDICATION = "adjudication"
 
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="reviews")
     reader = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.REVIEW)
+    is_blind = models.BooleanField(
+        default=False, help_text="The model's output was hidden until the reader committed."
+    )
     started_at = models.DateTimeField(default=clock.now)
     ended_at = models.DateTimeField(null=True, blank=True)
-    read = models.JSONField(
-        null=True, blank=True, help_text="Adequacy and interpretation, once signed."
+    committed_at = models.DateTimeField(null=True, blank=True)
+    committed_read = models.JSONField(
+        null=True, blank=True, help_text="Adequacy and interpretation, as committed."
     )
+    read = models.JSONField(
+        null=True, blank=True, help_text="Adequacy and interpretation, once concluded or signed."
+    )
+    change_reason = models.TextField(
+        blank=True, help_text="Why the read was changed after the model's output was shown."
+    )
+    outcome = models.CharField(
+        max_length=12, blank=True, choices=[(one.value, one.value) for one in policy.Outcome]
+    )
+    why = models.TextField(blank=True, help_text="Why this outcome, with its rule.")
 
     class Meta:
         ordering = ["started_at"]
         constraints = [
-            models.UniqueConstraint("case", "reader", name="reader_has_one_review_of_a_case"),
+            models.UniqueConstraint(
+                "case", "reader", "kind", name="reader_has_one_review_of_a_kind_of_a_case"
+            ),
             models.UniqueConstraint(
                 "case", name="case_has_one_open_review", condition=Q(ended_at=None)
+            ),
+            models.CheckConstraint(
+                name="review_is_committed_with_its_read",
+                condition=Q(committed_at=None, committed_read__isnull=True)
+                | Q(committed_at__isnull=False, committed_read__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="review_with_an_outcome_says_why",
+                condition=(Q(outcome="") & Q(why="")) | (~Q(outcome="") & ~Q(why="")),
+            ),
+            models.CheckConstraint(
+                name="review_that_is_a_rescreen_is_blind",
+                condition=~Q(kind="rescreen") | Q(is_blind=True),
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.case} by {self.reader}"
+
+    @property
+    def awaits_commit(self) -> bool:
+        """Whether the reader's own read is still to be committed before anything else is shown."""
+        is_first = self.kind in (self.Kind.SCREENING, self.Kind.RESCREEN)
+        return self.committed_at is None and (self.is_blind or is_first)
 
 
 class Finding(models.Model):
@@ -515,7 +594,7 @@ class Finding(models.Model):
         null=True,
         on_delete=models.PROTECT,
         related_name="+",
-        help_text="The model's answer that was shown when the finding was made.",
+        help_text="The model's answer beside which the finding was made, shown then or not.",
     )
     made_at = models.DateTimeField(default=clock.now)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
@@ -546,6 +625,142 @@ class Finding(models.Model):
         if not stated or not self.cell_class:
             return None
         return self.cell_class == stated
+
+
+class Comment(models.Model):
+    """What a colleague was told about a case that was passed on to them; it stays."""
+
+    class Reason(models.TextChoices):
+        HAND_OVER = "hand_over", "Handed over"
+        SEND_BACK = "send_back", "Sent back"
+
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="comments")
+    reason = models.CharField(max_length=12, choices=Reason.choices)
+    author = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    to = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    text = models.TextField(blank=True)
+    at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        ordering = ["at", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                name="case_sent_back_comes_with_words",
+                condition=~Q(reason="send_back") | ~Q(text=""),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.author} to {self.to}: {self.text}"
+
+
+class Task(models.Model):
+    """Something to be looked into about a signed case, and what came of it (R7)."""
+
+    class Kind(models.TextChoices):
+        LOOK_BACK = "look_back", "Look-back"
+
+    class Result(models.TextChoices):
+        CONFIRMED = "confirmed", "Confirmed: the specimen is negative"
+        DISCREPANCY = "discrepancy", "Discrepancy that does not affect care"
+        AFFECTS_CARE = "affects_care", "Discrepancy that affects care"
+
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="tasks")
+    kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.LOOK_BACK)
+    trigger = models.ForeignKey(
+        Case,
+        on_delete=models.PROTECT,
+        related_name="triggered",
+        help_text="What asks for it.",
+    )
+    opened_at = models.DateTimeField(default=clock.now)
+    done_by = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    done_at = models.DateTimeField(null=True, blank=True)
+    result = models.CharField(max_length=12, choices=Result.choices, blank=True)
+    note = models.TextField(blank=True)
+    notified = models.CharField(max_length=200, blank=True)
+    notified_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["opened_at", "pk"]
+        constraints = [
+            models.UniqueConstraint("case", "trigger", "kind", name="task_is_opened_once"),
+            models.CheckConstraint(
+                name="task_is_done_by_somebody_with_a_result",
+                condition=Q(done_at=None, done_by=None, result="")
+                | (Q(done_at__isnull=False, done_by__isnull=False) & ~Q(result="")),
+            ),
+            models.CheckConstraint(
+                name="task_that_affects_care_names_who_was_notified",
+                condition=~Q(result="affects_care")
+                | (~Q(notified="") & Q(notified_at__isnull=False)),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} at {self.case} for {self.trigger}"
+
+
+class Histology(models.Model):
+    """What the tissue of a patient showed, and how it compares with the cytology (R8)."""
+
+    class Source(models.TextChoices):
+        BIOPSY = "biopsy", "Cervical biopsy"
+        CURETTAGE = "curettage", "Endocervical curettage"
+        EXCISION = "excision", "Excision or cone"
+        HYSTERECTOMY = "hysterectomy", "Hysterectomy"
+        OTHER = "other", "Other tissue"
+
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="histologies")
+    source = models.CharField(max_length=12, choices=Source.choices)
+    reported_on = models.DateField()
+    result = models.CharField(max_length=12, choices=correlation.HistologyResult.choices)
+    cytology = models.JSONField(help_text="The read that it was compared with.")
+    agreement = models.CharField(max_length=8, choices=correlation.Agreement.choices)
+    steps = models.PositiveSmallIntegerField()
+    cause = models.CharField(max_length=12, choices=correlation.Cause.choices, blank=True)
+    note = models.TextField(blank=True)
+    recorded_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    recorded_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        ordering = ["-recorded_at", "-pk"]
+        verbose_name_plural = "histologies"
+        constraints = [
+            models.CheckConstraint(
+                name="histology_that_differs_has_a_cause",
+                condition=(Q(agreement__in=["step", "major"]) & ~Q(cause=""))
+                | (~Q(agreement__in=["step", "major"]) & Q(cause="")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_result_display()} of {self.case}"
+
+
+class WorkloadLimit(models.Model):
+    """How many slides a person may read in a day, as a pathologist judged (R9); the last holds."""
+
+    person = models.ForeignKey(User, on_delete=models.PROTECT, related_name="workload_limits")
+    hours = models.DecimalField(max_digits=3, decimal_places=1, help_text="Of reading in a day.")
+    slides = models.PositiveSmallIntegerField(help_text="In 24 hours.")
+    set_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    set_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        ordering = ["set_at", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                name="workload_is_under_the_ceiling",
+                condition=Q(hours__gt=0, hours__lte=24, slides__lte=100)
+                & Q(slides__lte=F("hours") * 100 / 8),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person}: {self.slides}"
 
 
 class Display(models.Model):
@@ -621,6 +836,46 @@ class Report(models.Model):
         return f"{self.case} report {self.version}"
 
 
+class RescreenDraw(models.Model):
+    """One draw: whether a negative read is held for rescreen, and what it takes to draw again (R5).
+
+    ``seed`` is that of the series, ``rank`` the place of the read in it; see `policy.drawn`.
+    """
+
+    laboratory = models.ForeignKey(Laboratory, on_delete=models.PROTECT, related_name="+")
+    review = models.OneToOneField(Review, on_delete=models.PROTECT, related_name="draw")
+    series = models.PositiveIntegerField()
+    rank = models.PositiveSmallIntegerField()
+    seed = models.CharField(max_length=32)
+    share = models.PositiveSmallIntegerField(help_text="Percent, as the laboratory had chosen.")
+    is_drawn = models.BooleanField(help_text="At random, by seed and rank.")
+    higher_risk = models.CharField(max_length=100, blank=True, help_text="Why; empty where not.")
+    drawn_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        ordering = ["laboratory", "series", "rank"]
+        constraints = [
+            models.UniqueConstraint(
+                "laboratory", "series", "rank", name="rank_is_drawn_once_in_a_series"
+            ),
+            models.CheckConstraint(
+                name="draw_never_takes_less_than_ten_percent", condition=Q(share__gte=10)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.series}/{self.rank}"
+
+    @property
+    def chosen(self) -> frozenset[int]:
+        """The ranks of this series that are drawn, from the record alone."""
+        return policy.drawn(self.seed, self.share)
+
+    @property
+    def is_held(self) -> bool:
+        return self.is_drawn or bool(self.higher_risk)
+
+
 class AuditEvent(ChainedEvent):
     """What happened to a case: append-only and chained, by triggers in the database (R18)."""
 
@@ -639,6 +894,12 @@ class AuditEvent(ChainedEvent):
         constraints = [
             models.UniqueConstraint(
                 "laboratory", "sequence", name="audit_event_has_its_place_in_the_chain"
+            ),
+        ]
+        indexes = [
+            # did this person look at the case lately? asked by every page of it
+            models.Index(
+                fields=["case", "actor", "at"], name="audit_event_view", condition=Q(action="view")
             ),
         ]
 

@@ -1,30 +1,55 @@
 """Named reads: worklists and their counts, progress, the answers and findings of a case."""
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import (
+    BooleanField,
+    Count,
+    Exists,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    When,
+)
+from django.db.models import Case as Case_
 from django.db.models.functions import Coalesce
 
-from accounts.models import Laboratory, User
-from cases import activation, clock
+from accounts.models import Laboratory, Role, User
+from accounts.permissions import can_see_patient_identity, is_senior_cytotechnologist
+from cases import activation, bethesda, clock
 from cases.models import (
     ARRAYS,
+    AuditEvent,
     Case,
     CellImage,
+    Comment,
     Display,
     Finding,
     Prediction,
     ReadingSettings,
+    Report,
+    Review,
     Run,
+    Task,
 )
+from cases.sight import Sight, reads_shown_to
+from cases.sight import of as sight_of
 from inference import registry
 from inference.models import ModelVersion
 
 Status = Case.Status
 
 
-def shown_predictions(case: Case) -> QuerySet[Prediction]:
-    """The answers that a reader sees: those of the model version of the latest finished run."""
+def shown_predictions(case: Case, sight: Sight) -> QuerySet[Prediction]:
+    """The answers that a reader sees: those of the model version of the latest finished run.
+
+    None at all where the reader has yet to read without them.
+    """
+    if not sight.model:
+        return Prediction.objects.none()
     latest = case.runs.filter(status=Run.Status.DONE).order_by("-finished_at")
     return (
         Prediction.objects.filter(
@@ -35,14 +60,14 @@ def shown_predictions(case: Case) -> QuerySet[Prediction]:
     )
 
 
-def activation_of(case: Case, image: CellImage) -> activation.Overlay | None:
+def activation_of(case: Case, image: CellImage, sight: Sight) -> activation.Overlay | None:
     """The maps of the answer that is shown for this image; None where none were kept.
 
     The scale is that of the case's cells on which the model stands by its class, so that a blank
     picture among them does not make the others look faint; this cell is never above it.
     """
     own, scale = None, []
-    answers = shown_predictions(case).values_list("image_id", "reasons", "activation_maps")
+    answers = shown_predictions(case, sight).values_list("image_id", "reasons", "activation_maps")
     for image_id, reasons, stored in answers:
         if stored is not None and (image_id == image.pk or not reasons):
             scale.append(bytes(stored))
@@ -67,17 +92,76 @@ def is_outdated(case: Case, model_version: ModelVersion) -> bool:
     return not case.runs.filter(status=Run.Status.DONE, model_version=model_version).exists()
 
 
+def in_hand_or_signed(review: str = "") -> Q:
+    """The review that is open, or that the signature of its case ended."""
+    before = f"{review}__" if review else ""
+    return Q(**{f"{before}ended_at": None}) | Q(
+        **{f"{before}ended_at": F(f"{before}case__signed_at")}
+    )
+
+
 def standing_findings(case: Case) -> QuerySet[Finding]:
     """The findings of the review that is open or was signed; a released review's are not shown."""
-    return Finding.objects.filter(
-        review__case=case, review__reader_id=case.reviewer_id, withdrawn_at=None
-    )
+    return Finding.objects.filter(in_hand_or_signed("review"), review__case=case, withdrawn_at=None)
 
 
 def compared_findings(case: Case) -> QuerySet[Finding]:
     """The standing findings, each with the answer that was shown when it was made."""
     deferred = (f"prediction__{field}" for field in ARRAYS)
     return standing_findings(case).select_related("prediction").defer(*deferred)
+
+
+def comments(case: Case, user: User) -> list[Comment]:
+    """What was said when the case was passed on, as far as this person may know it.
+
+    Who has yet to read without others' reads sees their own words and those to them alone (R6).
+    """
+    if not can_see_patient_identity(user):
+        return []
+    said = list(case.comments.select_related("author", "to"))
+    if said and not sight_of(user, case).reads:
+        said = [comment for comment in said if user in (comment.author, comment.to)]
+    return said
+
+
+def look_backs(user: User) -> QuerySet[Task]:
+    """The laboratory's look-backs, with whether the amendment that one asks for was issued."""
+    amended = Report.objects.filter(
+        case=OuterRef("case"), kind=Report.Kind.AMENDMENT, signed_at__gte=OuterRef("opened_at")
+    )
+    return (
+        Task.objects.filter(case__laboratory=user.laboratory_id)
+        .select_related("case__patient", "trigger", "done_by")
+        .annotate(
+            is_amended=Exists(amended),
+            is_to_amend=Case_(
+                When(Q(result=Task.Result.AFFECTS_CARE) & ~Q(Exists(amended)), then=True),
+                default=False,
+                output_field=BooleanField(),
+            ),
+        )
+    )
+
+
+def reads_of(person: User, user: User) -> QuerySet[Review]:
+    """Who read what, when, with which result (R11); a result that another may not know is marked.
+
+    ``is_shown`` says whether whoever looks may see the result: a later reader is blind to it (R6).
+    """
+    shown = Case.objects.filter(reads_shown_to(user), pk=OuterRef("case"))
+    return (
+        Review.objects.filter(reader=person)
+        .select_related("case")
+        .annotate(is_shown=Exists(shown))
+        .order_by("-started_at", "-pk")
+    )
+
+
+def colleagues(user: User, case: Case) -> QuerySet[User]:
+    """To whom a person can hand this case over: others of the laboratory with the same role."""
+    return User.objects.filter(
+        laboratory_id=case.laboratory_id, role=user.role, is_active=True
+    ).exclude(pk=user.pk)
 
 
 def displays(case: Case) -> QuerySet[Display]:
@@ -106,6 +190,12 @@ def read_progress(case: Case) -> dict[str, int]:
     }
 
 
+def shown_findings(case: Case, sight: Sight) -> QuerySet[Finding]:
+    """The standing findings that a person may see: their own always."""
+    findings = compared_findings(case)
+    return findings if sight.reads else findings.filter(review__reader_id=sight.user_id)
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One row of the gallery: an image with what the model, and what the reader said of it."""
@@ -122,15 +212,16 @@ class Cell:
         return not self.displayed and not (self.finding and self.finding.exclusion)
 
 
-def gallery(case: Case) -> list[Cell]:
+def gallery(case: Case, sight: Sight) -> list[Cell]:
     """The case's cells by how much they need a look.
 
     Those that the model could not read come first, then those it abstained on, then the others by
-    their abnormality.
+    their abnormality. Who reads without the model sees them as they were uploaded.
     """
-    predictions = {prediction.image_id: prediction for prediction in shown_predictions(case)}
-    findings = {finding.image_id: finding for finding in standing_findings(case)}
-    last = case.runs.order_by("-queued_at").first()
+    answers = shown_predictions(case, sight)
+    predictions = {prediction.image_id: prediction for prediction in answers}
+    findings = {finding.image_id: finding for finding in shown_findings(case, sight)}
+    last = case.runs.order_by("-queued_at").first() if sight.model else None
     failures = {f.image_id: f.reason for f in last.failures.all()} if last else {}
     displayed = set(displays(case).values_list("image_id", flat=True))
     cells = [
@@ -143,7 +234,7 @@ def gallery(case: Case) -> list[Cell]:
         )
         for image in case.images.all()
     ]
-    return sorted(cells, key=_need_of_a_look)
+    return sorted(cells, key=_need_of_a_look) if sight.model else cells
 
 
 def _need_of_a_look(cell: Cell) -> tuple[int, float, str]:
@@ -173,6 +264,99 @@ def progress(case: Case) -> Progress:
     return Progress(images, answered, run.failures.count())
 
 
+# ── Reads ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def open_review(case: Case) -> Review:
+    """The read that is under way."""
+    return Review.objects.select_related("reader").get(case=case, ended_at=None)
+
+
+def has_read_first(case: Case, user: User) -> bool:
+    """Whether this person has begun a read of the case other than a rescreen, finished or not."""
+    return case.reviews.filter(reader=user).exclude(kind=Review.Kind.RESCREEN).exists()
+
+
+def first_read(case: Case) -> Review | None:
+    """The screening that was concluded, where there is one."""
+    concluded = case.reviews.filter(kind=Review.Kind.SCREENING, read__isnull=False)
+    return concluded.select_related("reader").order_by("-ended_at").first()
+
+
+def committed_by(case: Case, user: User) -> Review | None:
+    """The read under way, where its reader committed one before the model's output was shown."""
+    under_way = case.reviews.filter(reader=user, ended_at=None, committed_at__isnull=False)
+    return under_way.first()
+
+
+def as_shown(events: Iterable[AuditEvent], sight: Sight) -> list[AuditEvent]:
+    """Events of a trail without what others read and found, where a person may not see it yet.
+
+    So is the reason of a change after the model's output was shown, for who has yet to read.
+    """
+    shown = list(events)
+    for event in shown:
+        if event.actor_id == sight.user_id:
+            continue
+        is_shown = sight.model or "outcome" in event.detail  # the way to a read may tell of it
+        if event.action in _READING and not (sight.reads and is_shown):
+            event.detail = {"hidden": True}
+        elif not sight.model:
+            event.detail = {k: v for k, v in event.detail.items() if k not in _AFTER_THE_MODEL}
+    return shown
+
+
+_READING = ("decide", "commit", "conclude")
+_AFTER_THE_MODEL = ("committed", "change_reason", "failures")
+
+
+def latest_commit(case: Case, user: User) -> Review:
+    """This person's own read, the latest that they committed."""
+    own = case.reviews.filter(reader=user, committed_at__isnull=False)
+    return own.order_by("committed_at").select_related("reader").latest("committed_at")
+
+
+def shown_reads(case: Case, sight: Sight) -> list[Review]:
+    """The reads that were committed, oldest first, as far as a person may see them."""
+    reads = case.reviews.filter(committed_at__isnull=False).select_related("reader")
+    if not sight.reads:
+        reads = reads.filter(reader_id=sight.user_id)
+    return list(reads.order_by("committed_at"))
+
+
+def findings_at_commit(review: Review) -> QuerySet[Finding]:
+    """The reader's findings as they stood when they committed their own read."""
+    made = Q(made_at__lte=review.committed_at)
+    stood = Q(withdrawn_at=None) | Q(withdrawn_at__gt=review.committed_at)
+    return review.findings.filter(made & stood)
+
+
+def changed_since_commit(review: Review) -> bool:
+    """Whether the reader changed a finding after they committed their own read."""
+    later = Q(made_at__gt=review.committed_at) | Q(withdrawn_at__gt=review.committed_at)
+    return review.findings.filter(later).exists()
+
+
+def higher_risk(case: Case, *, by_history: bool) -> str:
+    """Why the patient counts as higher-risk; empty where they do not (R5)."""
+    if case.patient.higher_risk:
+        return "the patient is flagged higher-risk"
+    if by_history and any(bethesda.is_abnormality(code) for code in _earlier_interpretations(case)):
+        return "the patient had an abnormal result before"
+    return ""
+
+
+def _earlier_interpretations(case: Case) -> list[str]:
+    signed = Review.objects.filter(
+        case__patient_id=case.patient_id, case__status=Status.SIGNED, ended_at=F("case__signed_at")
+    ).exclude(case=case)
+    reads = signed.values_list("read__interpretations", flat=True)
+    return [code for codes in reads for code in codes or ()]
+
+
+# ── The worklist ─────────────────────────────────────────────────────────────────────────────────
+
+
 @dataclass(frozen=True, slots=True)
 class Tile:
     """A state of the worklist with its count."""
@@ -183,23 +367,104 @@ class Tile:
 
 
 def tiles(user: User) -> list[Tile]:
-    """The counted states of the user's laboratory, with their own cases and the overdue ones."""
-    open_cases = ~Q(status=Status.SIGNED)
+    """The counted queues of a person, and the counted states of their laboratory."""
     counts = Case.objects.visible_to(user).aggregate(
-        open=Count("pk", filter=open_cases),
-        mine=Count("pk", filter=open_cases & mine(user)),
-        overdue=Count("pk", filter=open_cases & Q(due_at__lt=clock.now())),
+        **{queue.state: Count("pk", filter=queue.which(user)) for queue in QUEUES},
         **{status: Count("pk", filter=Q(status=status)) for status in Status.values},
     )
-    labels = {"open": "Open", "mine": "Mine", "overdue": "Overdue", **dict(Status.choices)}
-    return [Tile(state, label, counts[state]) for state, label in labels.items()]
+    labels = {queue.state: queue.label for queue in QUEUES} | dict(Status.choices)
+    screens = ReadingSettings.of(user.laboratory).primary_screening
+    return [
+        Tile(state, label, counts[state])
+        for state, label in labels.items()
+        if screens or counts[state] or state not in _OF_SCREENING
+    ]
+
+
+_OF_SCREENING = (
+    "rescreen",
+    Status.AWAITING_SCREENING,
+    Status.SCREENING,
+    Status.AWAITING_RESCREEN,
+    Status.RESCREENING,
+    Status.AWAITING_SIGNATURE,
+)
+IN_HAND = (*Case.HELD, Status.AWAITING_SIGNATURE)
+
+
+IS_OPEN = ~Q(status=Status.SIGNED)
 
 
 def mine(user: User) -> Q:
-    """What a person has in hand: accessioned and not yet submitted, failed, or claimed."""
+    """What a person has in hand: accessioned and not yet submitted, failed, or held."""
     return Q(accessioned_by=user, status__in=[Status.DRAFT, Status.FAILED]) | Q(
-        reviewer=user, status=Status.REVIEWING
+        reviewer=user, status__in=IN_HAND
     )
+
+
+# The open states whose next step is one of a role's; an administrator's team is the laboratory.
+STEPS: Mapping[str, Sequence[str]] = {
+    Role.CYTOTECHNOLOGIST: [
+        Status.DRAFT,
+        Status.FAILED,
+        Status.AWAITING_SCREENING,
+        Status.SCREENING,
+        Status.AWAITING_SIGNATURE,
+    ],
+    Role.PATHOLOGIST: [Status.AWAITING_REVIEW, Status.REVIEWING],
+}
+
+
+def team(user: User) -> Q:
+    """The open cases at the step of a person's role, whoever has them in hand."""
+    steps = STEPS.get(user.role)
+    return IS_OPEN if steps is None else Q(status__in=steps)
+
+
+def to_rescreen(user: User) -> Q:
+    """What is held for a second reader, where this person may be the one (R6)."""
+    if user.role != Role.PATHOLOGIST and not is_senior_cytotechnologist(user):
+        return Q(pk__in=[])
+    read_first = Review.objects.filter(case=OuterRef("pk"), reader=user).exclude(
+        kind=Review.Kind.RESCREEN
+    )
+    return Q(status=Status.AWAITING_RESCREEN) & ~Q(Exists(read_first))
+
+
+def sent_back(user: User) -> Q:
+    """What a person is asked to mend; a colleague's too, once the colleague can do it no more."""
+    if user.role != Role.CYTOTECHNOLOGIST:
+        return Q(sent_back_to=user)
+    has_gone = Q(sent_back_to__is_active=False) | ~Q(sent_back_to__role=Role.CYTOTECHNOLOGIST)
+    return Q(sent_back_to=user) | (Q(sent_back_to__isnull=False) & has_gone)
+
+
+def overdue(_: User) -> Q:
+    return IS_OPEN & Q(due_at__lt=clock.now())
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A list of cases that a person goes by, with its name in addresses and on the page."""
+
+    state: str
+    label: str
+    which: Callable[[User], Q]
+
+
+QUEUES = (
+    Queue("open", "Open", lambda _: IS_OPEN),
+    Queue("mine", "Mine", mine),
+    Queue("team", "Team", team),
+    Queue("sent_back", "Sent back", sent_back),
+    Queue("rescreen", "To rescreen", to_rescreen),
+    Queue("overdue", "Overdue", overdue),
+)
+_WHICH = {queue.state: queue.which for queue in QUEUES}
+
+
+def in_queue(user: User, state: str) -> Q:
+    return _WHICH[state](user)
 
 
 # counted for the rows of a page only: a join would count for the whole laboratory first
@@ -222,7 +487,14 @@ def worklist(
     cases = (
         Case.objects.visible_to(user)
         .select_related("patient", "accessioned_by", "reviewer", "laboratory")
-        .annotate(image_count=Coalesce(_IMAGE_COUNT, 0))
+        .annotate(
+            image_count=Coalesce(_IMAGE_COUNT, 0),
+            was_read_by_me=Exists(
+                Review.objects.filter(case=OuterRef("pk"), reader=user).exclude(
+                    kind=Review.Kind.RESCREEN
+                )
+            ),
+        )
     )
     if search:
         cases = cases.filter(
@@ -230,12 +502,8 @@ def worklist(
         )
     if priority:
         cases = cases.filter(priority=priority)
-    if state == "open" and not search:
-        cases = cases.exclude(status=Status.SIGNED)
-    elif state == "mine":
-        cases = cases.filter(mine(user)).exclude(status=Status.SIGNED)
-    elif state == "overdue":
-        cases = cases.filter(due_at__lt=clock.now()).exclude(status=Status.SIGNED)
+    if state in _WHICH and not (state == "open" and search):
+        cases = cases.filter(in_queue(user, state))
     elif state in Status.values:
         cases = cases.filter(status=state)
     return cases

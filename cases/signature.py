@@ -8,7 +8,7 @@ Nothing here reads a signed text back for people: `cases.signed` does.
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -16,8 +16,9 @@ from typing import Any
 from uuid import UUID
 
 from accounts.models import User
+from cases import queries
 from cases.bethesda import Read
-from cases.models import ABNORMAL_CLASSES, Case, Finding, Report
+from cases.models import ABNORMAL_CLASSES, Case, Finding, Prediction, Report, Review
 
 Content = dict[str, Any]
 Kind = Report.Kind
@@ -72,19 +73,24 @@ def matches(report: Report) -> bool:
     return digest(report.content) == report.digest
 
 
-def content(
+def content(  # noqa: PLR0913 -- a report is made of these
     case: Case,
     read: Read,
     findings: Sequence[Finding],
     signature: Signature,
     pictures: Collection[UUID] | None = None,
+    *,
+    reads: Sequence[Review] = (),
 ) -> Content:
     """Everything a report states; ``findings`` come with image, prediction and model version.
 
     ``pictures`` are the images that the report shows, by id: the abnormal ones where the signer
-    chose none. The patient appears by pseudonym only, so that an erasure of the identity (R21)
-    leaves the signed record whole.
+    chose none. ``reads`` are those that were committed, oldest first; the last one is the signer's,
+    and where it was blind to the model, what was committed stands beside the final read (R22). The
+    patient appears by pseudonym only, so that an erasure of the identity (R21) leaves the signed
+    record whole.
     """
+    before = _before_the_model(reads[-1]) if reads else None
     return {
         **_head(case, signature),
         "accession_number": case.accession_number,
@@ -92,7 +98,8 @@ def content(
         "received_at": _moment(case.accessioned_at),
         **specimen(case),
         "read": read.to_json(),
-        "cells": [_cell(finding) for finding in findings],
+        "reads": [_read(one) for one in reads],
+        "cells": [_cell(finding, before) for finding in findings],
         "cells_read_by": _person(signature.signer),
         "pictures": _pictures(findings, pictures),
         "change": None,
@@ -186,20 +193,48 @@ def _pictures(findings: Sequence[Finding], chosen: Collection[UUID] | None) -> l
     return [finding.image.digest for finding in wanted[:MOST_PICTURES]]
 
 
-def _cell(finding: Finding) -> Content:
-    model = finding.prediction
+def _read(review: Review) -> Content:
+    return {
+        "kind": review.kind,
+        "reader": review.reader.name,
+        "user": review.reader_id,
+        "order": "blind" if review.is_blind else "assisted",
+        "committed_at": review.committed_at and _moment(review.committed_at),
+        "committed": review.committed_read,
+        "final": review.read,
+        "change_reason": review.change_reason or None,
+        "outcome": review.outcome or None,
+        "why": review.why or None,
+    }
+
+
+def _before_the_model(review: Review) -> dict[UUID, str] | None:
+    """What a blind reader found in each cell before the model's output was shown."""
+    if not review.is_blind:
+        return None
+    return {found.image_id: str(found) for found in queries.findings_at_commit(review)}
+
+
+def _cell(finding: Finding, before: Mapping[UUID, str] | None) -> Content:
     return {
         "image": finding.image.digest,
+        "before_the_model": None if before is None else before.get(finding.image_id, ""),
         "finding": finding.cell_class or None,
         "exclusion": finding.exclusion or None,
-        "model": model
-        and {
-            "version": model.model_version.name,
-            "digest": model.model_version.digest,
-            "cell_class": model.stated_class or None,
-            "abstained": model.abstained,
-            "reasons": model.reasons,
-            "prediction_set": model.prediction_set,
-            "probabilities": model.probabilities,
-        },
+        "model": model_answer(finding.prediction),
+    }
+
+
+def model_answer(model: Prediction | None) -> Content | None:
+    """What a model version said of a cell, and which version it was (R25)."""
+    if model is None:
+        return None
+    return {
+        "version": model.model_version.name,
+        "digest": model.model_version.digest,
+        "cell_class": model.stated_class or None,
+        "abstained": model.abstained,
+        "reasons": model.reasons,
+        "prediction_set": model.prediction_set,
+        "probabilities": model.probabilities,
     }

@@ -22,6 +22,7 @@ class SignedCell:
     finding: str
     exclusion: str
     model: Mapping[str, Any] | None
+    before: str | None = None  # the finding before the model's answer was shown, of a blind read
 
     @property
     def confidence(self) -> float:
@@ -68,6 +69,19 @@ class EarlierVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedRead:
+    """One of the reads that led to the report, as committed and as stood by in the end (R22)."""
+
+    kind: str
+    reader: str
+    order: str
+    committed: str
+    final: str
+    change_reason: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class SignedContent:
     """The text of a report, read."""
 
@@ -79,11 +93,17 @@ class SignedContent:
     read: bethesda.Read
     lines: Lines
     addenda: Sequence[tuple[int, str]]
+    reads: Sequence[SignedRead]
     cells: Sequence[SignedCell]
     pictures: Sequence[SignedCell]
     signature: SignedBy
     change: SignedChange | None
     earlier: Sequence[EarlierVersion]
+
+    @property
+    def was_read_blind(self) -> bool:
+        """Whether the findings were made before the model's answers were shown."""
+        return any(cell.before is not None for cell in self.cells)
 
     @property
     def received_in_words(self) -> str:
@@ -103,10 +123,33 @@ class SignedContent:
         return self.earlier[-1] if self.earlier else None
 
     @property
+    def amended_lines(self) -> Lines:
+        """What an amended report said of its result before, where that differs."""
+        if self.kind != Report.Kind.AMENDMENT or self.previous is None:
+            return []
+        return [line for line in self.previous.lines if line not in self.lines]
+
+    @property
     def model_versions(self) -> list[tuple[str, str]]:
         """Name and digest of each model version that the reader saw."""
         seen = {(cell.model["version"], cell.model["digest"]) for cell in self.cells if cell.model}
         return sorted(seen)
+
+    @property
+    def assisted(self) -> str:
+        """The computer-assisted statement: which model, by name and digest, and when it spoke."""
+        models = " and ".join(f"{name} (SHA-256 {digest})" for name, digest in self.model_versions)
+        if not models:
+            return ""
+        is_blind = any(read["order"] == "blind" for read in self.text["reads"][-1:])
+        shown = (
+            f"the reader committed a read of their own, and was then shown the answers of {models}"
+            if is_blind
+            else f"each cell was shown to the reader with the answer of the model {models}"
+        )
+        return (
+            f"Computer-assisted: {shown}. The model gives no diagnosis, and no finding is its own."
+        )
 
 
 def in_words(at: datetime) -> str:
@@ -133,6 +176,7 @@ def _read(text: Mapping[str, Any], images: Mapping[str, CellImage]) -> SignedCon
             cell["finding"] or "",
             cell["exclusion"] or "",
             cell["model"],
+            cell["before_the_model"],
         )
         for cell in text["cells"]
     ]
@@ -147,11 +191,24 @@ def _read(text: Mapping[str, Any], images: Mapping[str, CellImage]) -> SignedCon
         read=read,
         lines=bethesda.describe(read),
         addenda=list(_addenda(text)),
+        reads=[_signed_read(one) for one in text["reads"]],
         cells=cells,
         pictures=[by_digest[digest] for digest in text["pictures"]],
         signature=_signature(text["signature"], zone),
         change=_change(text["change"], zone) if text["change"] else None,
         earlier=[_earlier(version, zone) for version in text["earlier"]],
+    )
+
+
+def _signed_read(said: Mapping[str, Any]) -> SignedRead:
+    return SignedRead(
+        kind=said["kind"].capitalize(),
+        reader=said["reader"],
+        order=said["order"],
+        committed=bethesda.in_codes(said["committed"]),
+        final=bethesda.in_codes(said["final"]),
+        change_reason=said["change_reason"] or "",
+        why=said["why"] or "",
     )
 
 

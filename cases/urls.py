@@ -6,6 +6,12 @@ from cases import views
 
 urlpatterns = [
     path("laboratory/reading/", views.reading_settings, name="reading-settings"),
+    path("look-backs/", views.look_backs, name="look-backs"),
+    path("look-backs/<int:task_id>/", views.look_back, name="look-back"),
+    path("histology/", views.histologies, name="histologies"),
+    path("reads/", views.readers, name="readers"),
+    path("reads/<int:person_id>/", views.reads, name="reads"),
+    path("reads/<int:person_id>/workload/", views.reads_workload, name="reads-workload"),
     path("cases/", views.worklist, name="worklist"),
     path("cases/new/", views.case_new, name="case-new"),
     path("cases/<uuid:case_id>/", views.case_detail, name="case-detail"),
@@ -16,7 +22,14 @@ urlpatterns = [
     path("cases/<uuid:case_id>/reclassify/", views.case_reclassify, name="case-reclassify"),
     path("cases/<uuid:case_id>/claim/", views.case_claim, name="case-claim"),
     path("cases/<uuid:case_id>/release/", views.case_release, name="case-release"),
+    path("cases/<uuid:case_id>/histology/", views.case_histology, name="case-histology"),
+    path("cases/<uuid:case_id>/pass-on/", views.case_pass_on, name="case-pass-on"),
+    path("cases/<uuid:case_id>/hand-over/", views.case_hand_over, name="case-hand-over"),
+    path("cases/<uuid:case_id>/send-back/", views.case_send_back, name="case-send-back"),
     path("cases/<uuid:case_id>/decide/", views.case_decide, name="case-decide"),
+    path("cases/<uuid:case_id>/read/", views.case_read, name="case-read"),
+    path("cases/<uuid:case_id>/refer/", views.case_refer, name="case-refer"),
+    path("cases/<uuid:case_id>/sign-out/", views.case_sign_out, name="case-sign-out"),
     path("cases/<uuid:case_id>/sign/", views.case_sign, name="case-sign"),
     path("cases/<uuid:case_id>/report/", views.case_report, name="case-report"),
     path(

@@ -4,13 +4,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import groupby
 from typing import Any
 
+from django.db.models import TextChoices
 from django.utils import timezone
 
 from cases import bethesda, clock
-from cases.models import AuditEvent, Case
+from cases.correlation import Agreement, Cause, HistologyResult
+from cases.models import AuditEvent, Case, Review, Task
+from cases.sight import Sight
 
 _MINUTE, _HOUR, _DAY = 60, 60 * 60, 24 * 60 * 60
 
@@ -65,9 +69,16 @@ def held(case: Case) -> str:
     states = Case.Status
     if case.status in (states.DRAFT, states.FAILED):
         return case.accessioned_by.name
-    if case.reviewer and case.status in (states.REVIEWING, states.SIGNED):
+    if case.reviewer:
         return case.reviewer.name
-    return "any pathologist" if case.status == states.AWAITING_REVIEW else "the workers"
+    return _WAITS_FOR.get(case.status, "the workers")
+
+
+_WAITS_FOR: dict[str, str] = {
+    Case.Status.AWAITING_SCREENING: "any cytotechnologist",
+    Case.Status.AWAITING_RESCREEN: "a second reader",
+    Case.Status.AWAITING_REVIEW: "any pathologist",
+}
 
 
 def attempt(number: int) -> str:
@@ -75,9 +86,40 @@ def attempt(number: int) -> str:
     return {1: "", 2: "Second attempt", 3: "Third attempt"}.get(number, f"Attempt {number}")
 
 
+@dataclass(frozen=True, slots=True)
+class ReadInWords:
+    """A read side by side: as committed, and as stood by in the end (R22)."""
+
+    kind: str
+    reader: str
+    at: datetime | None
+    order: str
+    committed: str
+    final: str
+    change_reason: str
+    why: str
+
+
+def reads(reviews: Iterable[Review], seen: Sight) -> list[ReadInWords]:
+    """The committed reads; what changed after the model was shown only for who may see that."""
+    return [
+        ReadInWords(
+            kind=review.get_kind_display(),
+            reader=review.reader.name,
+            at=review.committed_at,
+            order="blind" if review.is_blind else "assisted",
+            committed=bethesda.in_codes(review.committed_read) if seen.model else "",
+            final=bethesda.in_codes(review.read),
+            change_reason=review.change_reason if seen.model else "",
+            why=review.why,
+        )
+        for review in reviews
+    ]
+
+
 # ── The trail ────────────────────────────────────────────────────────────────────────────────────
 
-Names = Mapping[str, str]  # the names of a case's images by their ids
+Names = Mapping[str, str]  # the names of a case's images and of its laboratory's people, by id
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +219,7 @@ def _begin(detail: Detail, _: Names) -> str:
 def _record(detail: Detail, _: Names) -> str:
     unread = detail.get("failures", 0)
     rest = f"; {count(unread, 'image')} could not be read" if unread else ""
-    return f"Finished classifying{rest}. The case waits for a pathologist."
+    return f"Finished classifying{rest}. The case waits for its reader."
 
 
 def _fail(detail: Detail, _: Names) -> str:
@@ -195,17 +237,53 @@ def _reclassify(detail: Detail, _: Names) -> str:
     )
 
 
+_FOR = {"screening": "screening", "rescreen": "rescreen", "adjudication": "adjudication"}
+
+
+def _claim(detail: Detail, _: Names) -> str:
+    blind = ", to be read blind" if detail.get("blind") else ""
+    return f"Claimed the case for {_FOR.get(detail.get('kind', ''), 'review')}{blind}."
+
+
+_HIDDEN = "; what was found is shown to you once you have read the case"
+
+
+def _commit(detail: Detail, _: Names, verb: str = "Committed a read") -> str:
+    if detail.get("hidden"):
+        return f"{verb}{_HIDDEN}."
+    what = bethesda.in_codes(detail.get("read"))
+    changed = detail.get("change_reason")
+    before = (
+        f", after {bethesda.in_codes(detail.get('committed'))} because: {changed}"
+        if changed
+        else ""
+    )
+    why = f" {detail['why']}" if detail.get("why") else ""
+    return f"{verb}: {what}{before}.{why}"
+
+
 def _release(detail: Detail, _: Names) -> str:
     if "held_by" in detail:
         return "Released the case of a colleague who reads cases no more; the findings are kept."
     return "Released the case; the findings are kept."
 
 
-def _expire(*_: object) -> str:
-    return "Took the case back from a holder who was idle too long; the findings are kept."
+def _expire(detail: Detail, names: Names) -> str:
+    who = names.get(str(detail.get("held_by")), "a holder")
+    return f"Took the case back from {who}, idle for too long; the findings are kept."
+
+
+def _hand_over(detail: Detail, names: Names) -> str:
+    return f"Handed the case over to {names.get(str(detail.get('to')), 'a colleague')}."
+
+
+def _send_back(detail: Detail, names: Names) -> str:
+    return f"Sent the case back to {names.get(str(detail.get('to')), 'a colleague')} for rework."
 
 
 def _decide(detail: Detail, names: Names) -> str:
+    if detail.get("hidden"):
+        return f"Decided on cells{_HIDDEN}."
     decisions = detail.get("decisions", [])
     if len(decisions) != 1:
         return _decided(decisions)
@@ -266,12 +344,44 @@ def _result(read: Detail) -> str:
     return ", ".join(read.get("interpretations", [])) or str(read.get("adequacy", "no result"))
 
 
+def _export(detail: Detail, _: Names) -> str:
+    which = f"version {detail['version']} of the report" if "version" in detail else "the case"
+    who = "with" if detail.get("identified") else "without"
+    return f"Exported {which} as {detail.get('form', 'a file')}, {who} the name of the patient."
+
+
 def _version(detail: Detail) -> str:
     notified = f" Notified: {detail['notified']}." if detail.get("notified") else ""
     return (
         f". Reason: {str(detail.get('reason', '')).rstrip('.')}.{notified} "
         f"Version {detail.get('version', '')}, digest {_short(detail)}."
     )
+
+
+def _ask_look_back(detail: Detail, _: Names) -> str:
+    return (
+        f"Asked for a look-back: {detail.get('trigger', 'a later case')} of this patient was "
+        f"signed as {detail.get('result', 'abnormal')}."
+    )
+
+
+def _look_back(detail: Detail, _: Names) -> str:
+    result = _labelled(Task.Result, detail.get("result"))
+    told = f" Notified: {detail['notified']}." if detail.get("notified") else ""
+    return f"Looked back at the case. {result}.{told}"
+
+
+def _record_histology(detail: Detail, _: Names) -> str:
+    parts = [
+        _labelled(HistologyResult, detail.get("result")),
+        _labelled(Agreement, detail.get("agreement")),
+        _labelled(Cause, detail.get("cause")),
+    ]
+    return f"Recorded histology: {'. '.join(part for part in parts if part)}."
+
+
+def _labelled(choices: type[TextChoices], value: str | None) -> str:
+    return str(choices(value).label) if value in choices.values else ""
 
 
 _SENTENCES: dict[str, Callable[[Detail, Names], str]] = {
@@ -286,19 +396,35 @@ _SENTENCES: dict[str, Callable[[Detail, Names], str]] = {
     "requeue": _requeue,
     "reclassify": _reclassify,
     "retry": lambda *_: "Sent the case to the workers again; earlier answers are kept.",
-    "claim": lambda *_: "Claimed the case for review.",
+    "claim": _claim,
+    "commit": _commit,
+    "conclude": partial(_commit, verb="Concluded the screening"),
+    "refer": lambda *_: "Referred the case to the pathologists.",
+    "sign_out": _sign,
     "release": _release,
     "expire": _expire,
+    "hand_over": _hand_over,
+    "send_back": _send_back,
+    "ask_look_back": _ask_look_back,
+    "look_back": _look_back,
+    "record_histology": _record_histology,
     "decide": _decide,
     "display": _display,
     "sign": _sign,
+    "export": _export,
     "addend": _addend,
     "amend": _amend,
     "correct": _correct,
+    "view": lambda *_: "Looked at the case.",
 }
 _IN_A_ROW: dict[str, Callable[[Sequence[AuditEvent]], str]] = {
     "add_image": lambda row: f"Added {count(len(row), 'cell image')}.",
     "remove_image": lambda row: f"Removed {count(len(row), 'cell image')}.",
-    "decide": lambda row: _decided([one for event in row for one in event.detail["decisions"]]),
+    "view": lambda row: f"Looked at the case, {count(len(row), 'visit')}.",
+    "decide": lambda row: (
+        _decide(row[0].detail, {})
+        if "hidden" in row[0].detail
+        else _decided([one for event in row for one in event.detail["decisions"]])
+    ),
     "display": lambda row: _displayed([one for event in row for one in event.detail["images"]]),
 }

@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "cases",
     "education",
     "dashboards",
+    "reports",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

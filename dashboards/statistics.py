@@ -32,6 +32,8 @@ from accounts.models import Laboratory, User
 from cases import clock
 from cases.bethesda import INTERPRETATIONS, Adequacy
 from cases.models import Case, CaseQuerySet, CellImage, Finding, Prediction, Report, Run
+from cases.queries import in_hand_or_signed
+from cases.sight import model_shown_to, reads_shown_to
 from dashboards.period import Period, beginning
 from inference.labels import CellClass
 
@@ -249,6 +251,7 @@ class Cells:
     classes: tuple[ClassCount, ...]
     excluded: int
     abstained: int
+    left_out: int = 0  # of cases that the person may yet have to read blind
 
     @property
     def predicted(self) -> int:
@@ -284,9 +287,11 @@ def cells(scope: Scope) -> Cells:
 
     The model's answer is the one that readers see: that of the version of the case's latest
     finished run; where it abstained it counts apart, under no class. A person's is their standing
-    finding in a signed or open review.
+    finding in a signed or open review. Cases of which the person may see neither yet are left out.
     """
-    cases = scope.accessioned
+    cases = scope.accessioned.filter(model_shown_to(scope.user) & reads_shown_to(scope.user))
+    images = CellImage.objects.filter(case__in=scope.accessioned).count()
+    shown = CellImage.objects.filter(case__in=cases).count()
     predicted = _predicted(cases)
     findings = _standing_findings(cases)
     by_class = {
@@ -299,7 +304,7 @@ def cells(scope: Scope) -> Cells:
     none = {"signed": 0, "open": 0}
     excluded = by_class.get("", none)  # a finding without a class excludes its cell
     return Cells(
-        images=CellImage.objects.filter(case__in=cases).count(),
+        images=shown,
         classes=tuple(
             ClassCount(
                 cell_class,
@@ -311,6 +316,7 @@ def cells(scope: Scope) -> Cells:
         ),
         excluded=excluded["signed"] + excluded["open"],
         abstained=predicted.get(ABSTAINED, 0),
+        left_out=images - shown,
     )
 
 
@@ -343,9 +349,7 @@ def _predicted(cases: CaseQuerySet) -> dict[str, int]:
 def _standing_findings(cases: CaseQuerySet) -> QuerySet[Finding]:
     """What the readers who signed or hold these cases say now; released reviews do not count."""
     return Finding.objects.filter(
-        review__case__in=cases,
-        review__reader=F("review__case__reviewer"),
-        withdrawn_at=None,
+        in_hand_or_signed("review"), review__case__in=cases, withdrawn_at=None
     ).order_by()
 
 

@@ -8,15 +8,35 @@ from itertools import count
 import numpy as np
 from PIL import Image, ImageDraw
 
+from accounts.models import Laboratory
 from cases import activation, bethesda, clock, intake, signature, storage
-from cases.models import Case, CellImage, Display, Finding, Patient, Prediction, Report, Review, Run
+from cases.bethesda import Read
+from cases.models import (
+    Case,
+    CellImage,
+    Display,
+    Finding,
+    Patient,
+    Prediction,
+    ReadingSettings,
+    Report,
+    Review,
+    Run,
+)
 from cases.workflow.reports import issue
 from inference import registry
 from inference.labels import CellClass
 from inference.models import ModelVersion
-from tests.make_accounts import administrator, cytotechnologist, laboratory, pathologist, user
+from tests.make_accounts import (
+    administrator,
+    cytotechnologist,
+    laboratory,
+    pathologist,
+    senior,
+    user,
+)
 
-__all__ = ["administrator", "cytotechnologist", "laboratory", "pathologist", "user"]
+__all__ = ["administrator", "cytotechnologist", "laboratory", "pathologist", "senior", "user"]
 
 Status = Case.Status
 _numbers = count(1)
@@ -49,6 +69,29 @@ def cell_picture(cell_class: CellClass = CellClass.PARABASAL, seed: int = 1) -> 
     return file.getvalue()
 
 
+READERS = {
+    Status.SCREENING: cytotechnologist,
+    Status.RESCREENING: pathologist,
+    Status.AWAITING_SIGNATURE: cytotechnologist,
+    Status.REVIEWING: pathologist,
+    Status.SIGNED: pathologist,
+}
+KINDS = {
+    Status.SCREENING: Review.Kind.SCREENING,
+    Status.RESCREENING: Review.Kind.RESCREEN,
+    Status.AWAITING_SIGNATURE: Review.Kind.SCREENING,
+}
+
+
+NILM = bethesda.Read(adequacy=bethesda.Adequacy.SATISFACTORY, interpretations=("NILM",))
+CONCLUDED = {
+    "committed_read": NILM.to_json(),
+    "read": NILM.to_json(),
+    "outcome": "sign-out",
+    "why": "Its screener may sign it out here (R2).",
+}
+
+
 def case(
     status: str = Status.DRAFT,
     *,
@@ -69,8 +112,8 @@ def case(
     patient = fields.pop("patient", None) or Patient.objects.create(
         laboratory=by.laboratory, record_number=f"P-{number:05d}"
     )
-    if status in (Status.REVIEWING, Status.SIGNED) and reviewer is None:
-        reviewer = pathologist(laboratory=by.laboratory)
+    if status in READERS and reviewer is None:
+        reviewer = READERS[status](laboratory=by.laboratory)
     is_held = status in Case.HELD
     values = {
         "laboratory": by.laboratory,
@@ -89,10 +132,18 @@ def case(
     made = Case.objects.create(**values)
     for position in range(images):
         image(made, position)
-    if status in (Status.AWAITING_REVIEW, Status.REVIEWING, Status.SIGNED):
+    if status not in (Status.DRAFT, Status.QUEUED, Status.CLASSIFYING, Status.FAILED):
         classified(made)
-    if reviewer is not None and status in (Status.REVIEWING, Status.SIGNED):
-        Review.objects.create(case=made, reader=reviewer, ended_at=values["signed_at"])
+    if reviewer is not None and status in READERS:
+        kind = KINDS.get(status, Review.Kind.REVIEW)
+        Review.objects.create(
+            case=made,
+            reader=reviewer,
+            kind=kind,
+            is_blind=kind == Review.Kind.RESCREEN,
+            ended_at=values["signed_at"],
+            **(CONCLUDED | {"committed_at": now} if status == Status.AWAITING_SIGNATURE else {}),
+        )
     return made
 
 
@@ -181,11 +232,26 @@ def display(case: Case, *images: CellImage) -> None:
         Display.objects.get_or_create(image=image, reader=case.reviewer)
 
 
+def reading(laboratory: Laboratory, **fields) -> ReadingSettings:
+    """How a laboratory reads, where it is not as by default."""
+    settings, _ = ReadingSettings.objects.update_or_create(laboratory=laboratory, defaults=fields)
+    return settings
+
+
+def committed(case: Case, said: Read, **fields) -> Review:
+    """The read that is under way, as committed by its reader."""
+    review = case.reviews.get(ended_at=None)
+    Review.objects.filter(pk=review.pk).update(
+        **{"committed_at": clock.now(), "committed_read": said.to_json()} | fields
+    )
+    return case.reviews.get(pk=review.pk)
+
+
 def finding(
     case: Case, image: CellImage, cell_class: str = CellClass.PARABASAL, **fields
 ) -> Finding:
-    """The reviewer's finding for an image of a case in review, which they have seen."""
-    review = Review.objects.get(case=case, reader=case.reviewer)
+    """The reader's finding for an image of a case that is read, which they have seen."""
+    review = Review.objects.get(case=case, reader=case.reviewer, ended_at=case.signed_at)
     display(case, image)
     return Finding.objects.create(
         review=review,
@@ -194,9 +260,6 @@ def finding(
         prediction=image.predictions.first(),
         **fields,
     )
-
-
-NILM = bethesda.Read(adequacy=bethesda.Adequacy.SATISFACTORY, interpretations=("NILM",))
 
 
 def report(case: Case, read: bethesda.Read = NILM) -> Report:

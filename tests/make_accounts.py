@@ -26,6 +26,14 @@ def cytotechnologist(**fields) -> User:
     return user(Role.CYTOTECHNOLOGIST, **fields)
 
 
+def senior(**fields) -> User:
+    """A cytotechnologist who may rescreen."""
+    made = cytotechnologist(**fields)
+    made.is_senior = True
+    made.save(update_fields=["is_senior"])
+    return made
+
+
 def pathologist(**fields) -> User:
     return user(Role.PATHOLOGIST, **fields)
 

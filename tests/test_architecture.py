@@ -9,7 +9,7 @@ from cases import workflow
 from cases.models import Case
 
 ROOT = Path(__file__).parent.parent
-APPS = ["accounts", "cases", "config", "dashboards", "education", "inference"]
+APPS = ["accounts", "cases", "config", "dashboards", "education", "inference", "reports"]
 SOURCES = [
     path for app in APPS for path in (ROOT / app).rglob("*.py") if "migrations" not in path.parts
 ]

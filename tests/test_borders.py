@@ -12,7 +12,7 @@ from django.urls import URLResolver, get_resolver, reverse
 
 from accounts import people as accounts_people
 from accounts.tokens import make_token
-from cases.models import Case
+from cases.models import Case, Task
 from tests import make
 from tests.make_accounts import PASSWORD
 
@@ -38,12 +38,16 @@ class World:
         self.case = make.case(
             state,
             by=self.people["cytotechnologist"],
-            reviewer=self.people["pathologist"],
+            reviewer=self.people[
+                "cytotechnologist" if state in (SCREENING, TO_SIGN) else "pathologist"
+            ],
             images=1,
         )
         if state == Status.SIGNED:
             make.report(self.case)
         self.subject = make.user(laboratory=self.laboratory)
+        later = make.case(by=self.people["cytotechnologist"])
+        self.task = Task.objects.create(case=self.case, trigger=later)
         issued = accounts_people.invite(
             administrator, email="new@example.org", name="New", role="pathologist"
         )
@@ -51,6 +55,8 @@ class World:
         self.named = {
             "case_id": self.case.pk,
             "image_id": self.case.images.get().pk,
+            "task_id": self.task.pk,
+            "person_id": self.subject.pk,
             "slug": "parabasal",
             "version": 1,
             "secret": issued.secret,
@@ -71,9 +77,11 @@ class World:
         return reverse(name, kwargs={key: values[key] for key in names})
 
 
-DRAFT, FAILED, WAITING, READING, SIGNED = (
+DRAFT, FAILED, SCREENING, TO_SIGN, WAITING, READING, SIGNED = (
     "draft",
     "failed",
+    "screening",
+    "awaiting_signature",
     "awaiting_review",
     "reviewing",
     "signed",
@@ -121,6 +129,15 @@ ANSWERS = {
     "reading-settings GET": (DRAFT, ADMINISTRATORS),
     "reading-settings POST": (DRAFT, ADMINISTRATORS),
     "dashboard GET": (DRAFT, MEMBERS),
+    "look-backs GET": (DRAFT, MEMBERS),
+    "look-back GET": (SIGNED, THE_LABORATORY),
+    "look-back POST": (SIGNED, "in 403 to 403 404 404 404"),
+    "histologies GET": (DRAFT, MEMBERS),
+    "case-histology GET": (SIGNED, "in 403 200 403 404 404 404"),
+    "case-histology POST": (SIGNED, "in 403 to 403 404 404 404"),
+    "readers GET": (DRAFT, "in 403 200 200 403 200 200"),
+    "reads GET": (DRAFT, "in 403 200 200 404 404 404"),
+    "reads-workload POST": (DRAFT, "in 403 to 403 404 404 404"),
     "worklist GET": (DRAFT, MEMBERS),
     "case-new GET": (DRAFT, "in 200 403 403 200 403 403"),
     "case-new POST": (DRAFT, "in to 403 403 to 403 403"),
@@ -133,11 +150,21 @@ ANSWERS = {
     "case-reclassify POST": (WAITING, "in to to 403 404 404 404"),
     "case-claim POST": (WAITING, "in 403 to 403 404 404 404"),
     "case-release POST": (READING, "in 403 to 403 404 404 404"),
+    "case-pass-on GET": (READING, "in 403 200 403 404 404 404"),
+    "case-hand-over POST": (READING, "in 403 200 403 404 404 404"),
+    "case-send-back POST": (READING, "in 403 to 403 404 404 404"),
     "case-decide POST": (READING, "in 403 to 403 404 404 404"),
+    "case-read GET": (SCREENING, "in 200 403 403 404 404 404"),
+    "case-read POST": (SCREENING, "in 200 403 403 404 404 404"),
+    "case-refer POST": (TO_SIGN, "in to to 403 404 404 404"),
+    "case-sign-out GET": (TO_SIGN, "in 200 403 403 404 404 404"),
+    "case-sign-out POST": (TO_SIGN, "in 200 403 403 404 404 404"),
     "case-sign GET": (READING, "in 403 200 403 404 404 404"),
     "case-sign POST": (READING, "in 403 200 403 404 404 404"),
     "case-report GET": (SIGNED, THE_LABORATORY),
     "case-report-version GET": (SIGNED, THE_LABORATORY),
+    "report-pdf GET": (SIGNED, THE_LABORATORY),
+    "report-verify GET": (SIGNED, EVERYONE),
     "case-addend GET": (SIGNED, "in 403 200 403 404 404 404"),
     "case-addend POST": (SIGNED, "in 403 to 403 404 404 404"),
     "case-amend GET": (SIGNED, "in 403 200 403 404 404 404"),
@@ -163,10 +190,17 @@ ANSWERS = {
     "api-case-reclassify POST": (WAITING, "401 409 409 403 404 404 404"),
     "api-case-claim POST": (WAITING, "401 403 200 403 404 404 404"),
     "api-case-release POST": (READING, "401 403 200 403 404 404 404"),
+    "api-case-hand-over POST": (READING, "401 403 409 403 404 404 404"),
+    "api-case-send-back POST": (READING, "401 403 200 403 404 404 404"),
     "api-case-heartbeat POST": (READING, "401 403 200 403 404 404 404"),
     "api-case-findings POST": (READING, "401 403 200 403 404 404 404"),
     "api-case-displays POST": (READING, "401 403 200 403 404 404 404"),
+    "api-case-commit POST": (SCREENING, "401 409 403 403 404 404 404"),
+    "api-case-conclude POST": (SCREENING, "401 409 403 403 404 404 404"),
+    "api-case-refer POST": (TO_SIGN, "401 200 200 403 404 404 404"),
+    "api-case-sign-out POST": (TO_SIGN, "401 409 403 403 404 404 404"),
     "api-case-sign POST": (READING, "401 403 409 403 404 404 404"),
+    "api-case-fhir GET": (SIGNED, "401 200 200 200 404 404 404"),
     "api-case-addend POST": (SIGNED, "401 403 200 403 404 404 404"),
     "api-case-amend POST": (SIGNED, "401 403 200 403 404 404 404"),
     "api-case-correct POST": (SIGNED, "401 403 200 403 404 404 404"),
@@ -194,13 +228,26 @@ def bodies(world):
         "case-revise POST": accession,
         "case-upload POST": {"file": SimpleUploadedFile("one.png", picture)},
         "case-decide POST": decision,
+        "look-back POST": {"result": "confirmed"},
+        "case-histology POST": {
+            "source": "biopsy",
+            "reported_on": "2020-01-31",
+            "result": "BENIGN",
+        },
+        "reads-workload POST": {"hours": "8", "slides": "80"},
+        "case-send-back POST": {"send-back-comment": "Mend it."},
         "user-role POST": {"role": "pathologist"},
         "api-case-list POST": accession,
         "api-case-detail PATCH": accession,
         "api-case-findings POST": {"decisions": [decision]},
         "api-case-displays POST": {"images": [str(world.named["image_id"])]},
         "api-case-images POST": {"file": SimpleUploadedFile("one.png", picture)},
+        "api-case-hand-over POST": {"to": world.subject.pk},
+        "api-case-send-back POST": {"comment": "Mend it."},
         "api-case-sign POST": read,
+        "api-case-commit POST": read,
+        "api-case-conclude POST": read,
+        "api-case-sign-out POST": read,
     }
 
 

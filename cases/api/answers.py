@@ -6,20 +6,23 @@ from typing import Any, TypeVar, cast
 
 from django.db.models import Model
 from django.urls import reverse
+from django.utils.functional import cached_property
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import User
-from cases import activation, permissions, queries, signature, uploads
+from cases import activation, permissions, queries, sight, signature, uploads
 from cases.models import (
     AuditEvent,
     Case,
     CellImage,
     ClassificationFailure,
+    Comment,
     Finding,
     Patient,
     Prediction,
     Report,
+    Review,
     Run,
 )
 from inference.labels import CellClass
@@ -74,13 +77,14 @@ class IdentitySerializer(serializers.ModelSerializer[_M]):
 class PatientSerializer(IdentitySerializer[Patient]):
     """Name and birth date are left out for those who may not see a patient's identity."""
 
-    identifying = ("name", "birth_date")
+    identifying = ("name", "birth_date", "higher_risk")
     name = serializers.CharField(required=False)
     birth_date = serializers.DateField(required=False, allow_null=True)
+    higher_risk = serializers.BooleanField(required=False)
 
     class Meta:
         model = Patient
-        fields = ("record_number", "name", "birth_date")
+        fields = ("record_number", "name", "birth_date", "higher_risk")
 
 
 class PseudonymSerializer(serializers.ModelSerializer[Patient]):
@@ -264,14 +268,20 @@ class FailureSerializer(serializers.ModelSerializer[ClassificationFailure]):
 
 
 class FindingSerializer(serializers.ModelSerializer[Finding]):
-    """The reviewer's word on one image; ``agrees`` compares it with what the model said."""
+    """The reader's word on one image; ``agrees`` compares it with what the model said.
+
+    It is null where there is nothing to compare, and while the reader may not see the model's word.
+    """
 
     image = serializers.UUIDField(source="image_id")
-    agrees = serializers.BooleanField(allow_null=True)
+    agrees = serializers.SerializerMethodField()
 
     class Meta:
         model = Finding
         fields = ("id", "image", "cell_class", "exclusion", "agrees", "made_at")
+
+    def get_agrees(self, finding: Finding) -> bool | None:
+        return finding.agrees if self.context["sight"].model else None
 
 
 class RunSerializer(serializers.ModelSerializer[Run]):
@@ -310,6 +320,45 @@ class ReportChangeSerializer(serializers.Serializer[Any]):
     notified_at = serializers.DateTimeField(allow_null=True)
 
 
+def _said(report: Report) -> dict[str, Any]:
+    """The text of a report; nothing where it is no report any more, which `matches` tells."""
+    text = json.loads(report.content)  # the database keeps no other text
+    return text if isinstance(text, dict) else {}
+
+
+class ReadSerializer(serializers.ModelSerializer[Review]):
+    """A committed read: what the reader said on their own, and what they stand by (R11, R22).
+
+    What was committed and why it was changed is null while you have yet to read without the model.
+    """
+
+    reader = PersonSerializer()
+    committed_read = serializers.SerializerMethodField()
+    change_reason = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Review
+        fields = (
+            "kind",
+            "reader",
+            "is_blind",
+            "committed_at",
+            "committed_read",
+            "read",
+            "change_reason",
+            "outcome",
+            "why",
+        )
+
+    @extend_schema_field({"type": "object", "nullable": True, "additionalProperties": {}})
+    def get_committed_read(self, review: Review) -> Any:  # noqa: ANN401 -- a read as JSON
+        return review.committed_read if self.context["sight"].model else None
+
+    @extend_schema_field({"type": "string", "nullable": True})
+    def get_change_reason(self, review: Review) -> str | None:
+        return review.change_reason if self.context["sight"].model else None
+
+
 class ReportSerializer(serializers.ModelSerializer[Report]):
     """A version of the signed report; ``matches``: whether it is still what was signed (R16)."""
 
@@ -336,27 +385,40 @@ class ReportSerializer(serializers.ModelSerializer[Report]):
         )
 
     def get_meaning(self, report: Report) -> str:
-        return str(json.loads(report.content)["signature"]["meaning"])
+        signed = _said(report).get("signature")
+        return str(signed.get("meaning", "")) if isinstance(signed, dict) else ""
 
     def get_addendum(self, report: Report) -> str:
-        return str(json.loads(report.content)["addendum"])
+        return str(_said(report).get("addendum", ""))
 
     @extend_schema_field(ReportChangeSerializer(allow_null=True))
     def get_change(self, report: Report) -> dict[str, Any] | None:
-        return cast("dict[str, Any] | None", json.loads(report.content)["change"])
+        return cast("dict[str, Any] | None", _said(report).get("change"))
 
     @extend_schema_field(serializers.DictField())
     def get_read(self, report: Report) -> dict[str, Any]:
-        return cast("dict[str, Any]", json.loads(report.content)["read"])
+        return report.read or {}
 
     def get_matches(self, report: Report) -> bool:
         return signature.matches(report)
+
+
+class CommentSerializer(serializers.ModelSerializer[Comment]):
+    """What a colleague was told when the case was passed on to them."""
+
+    author = PersonSerializer()
+    to = PersonSerializer()
+
+    class Meta:
+        model = Comment
+        fields = ("reason", "author", "to", "text", "at")
 
 
 class CaseSerializer(IdentitySerializer[Case]):
     """A case whole. The clinical note is left out together with the patient's identity."""
 
     identifying = ("clinical_note",)
+    comments = serializers.SerializerMethodField()
     patient = PatientSerializer()
     clinical_note = serializers.CharField(required=False)
     accessioned_by = PersonSerializer()
@@ -369,6 +431,7 @@ class CaseSerializer(IdentitySerializer[Case]):
     predictions = serializers.SerializerMethodField()
     failures = serializers.SerializerMethodField()
     findings = serializers.SerializerMethodField()
+    reads = serializers.SerializerMethodField()
     report = serializers.SerializerMethodField()
     superseded_reports = serializers.SerializerMethodField()
     disclaimer = DisclaimerField()
@@ -378,35 +441,60 @@ class CaseSerializer(IdentitySerializer[Case]):
         fields = (
             *_CASE,
             "clinical_note",
+            "comments",
             "images",
             "progress",
             "runs",
             "predictions",
             "failures",
             "findings",
+            "reads",
             "report",
             "superseded_reports",
             "disclaimer",
         )
 
+    @cached_property
+    def _sight(self) -> sight.Sight:
+        """What the person who asks may see of the one case that is told."""
+        return sight.of(self.context["request"].user, cast("Case", self.instance))
+
+    @extend_schema_field(CommentSerializer(many=True))
+    def get_comments(self, case: Case) -> Any:  # noqa: ANN401 -- a list of the framework's
+        return CommentSerializer(
+            queries.comments(case, self.context["request"].user), many=True
+        ).data
+
     @extend_schema_field(ProgressSerializer)
     def get_progress(self, case: Case) -> Mapping[str, Any]:
-        return ProgressSerializer(queries.progress(case)).data
+        progress = queries.progress(case)
+        if not self._sight.model:  # which images it could not read is the model's output too
+            settled = progress.answered + progress.failed
+            progress = queries.Progress(progress.images, min(settled, progress.images), 0)
+        return ProgressSerializer(progress).data
 
     @extend_schema_field(PredictionSerializer(many=True))
     def get_predictions(self, case: Case) -> Any:  # noqa: ANN401 -- a list of the framework's
-        return PredictionSerializer(queries.shown_predictions(case), many=True).data
+        return PredictionSerializer(queries.shown_predictions(case, self._sight), many=True).data
 
     @extend_schema_field(FailureSerializer(many=True))
     def get_failures(self, case: Case) -> Any:  # noqa: ANN401 -- likewise
+        if not self._sight.model:
+            return []
         last = case.runs.order_by("-queued_at").values("pk")[:1]
         failures = ClassificationFailure.objects.filter(run__in=last)
         return FailureSerializer(failures, many=True).data
 
     @extend_schema_field(FindingSerializer(many=True))
     def get_findings(self, case: Case) -> Any:  # noqa: ANN401 -- likewise
-        findings = queries.compared_findings(case)
-        return FindingSerializer(findings, many=True).data
+        findings = queries.shown_findings(case, self._sight)
+        context = {"sight": self._sight}
+        return FindingSerializer(findings, many=True, context=context).data
+
+    @extend_schema_field(ReadSerializer(many=True))
+    def get_reads(self, case: Case) -> Any:  # noqa: ANN401 -- likewise
+        reads = queries.shown_reads(case, self._sight)
+        return ReadSerializer(reads, many=True, context={"sight": self._sight}).data
 
     @extend_schema_field(ReportSerializer(allow_null=True))
     def get_report(self, case: Case) -> Mapping[str, Any] | None:

@@ -40,6 +40,11 @@ class CaseFilter(filters.FilterSet):
     mine = filters.BooleanFilter(
         method="in_hand", help_text="What you have in hand: yours to submit, to mend or to sign."
     )
+    queue = filters.ChoiceFilter(
+        choices=[(queue.state, queue.label) for queue in queries.QUEUES],
+        method="in_queue",
+        help_text="The person's queue of this name on the worklist.",
+    )
     overdue = filters.BooleanFilter(method="past_due", help_text="Unsigned, and past its time.")
     accessioned_from = _day(method="since", help_text="This day or later.")
     accessioned_to = _day(method="until", help_text="This day or earlier.")
@@ -66,6 +71,9 @@ class CaseFilter(filters.FilterSet):
 
     def in_hand(self, cases: Cases, name: str, value: bool) -> Cases:
         return _only(cases, queries.mine(self._reader), wanted=value)
+
+    def in_queue(self, cases: Cases, name: str, value: str) -> Cases:
+        return cases.filter(queries.in_queue(self._reader, value))
 
     def past_due(self, cases: Cases, name: str, value: bool) -> Cases:
         overdue = Q(due_at__lt=clock.now()) & ~Q(status=Case.Status.SIGNED)
@@ -99,7 +107,7 @@ class CasePages(CaseCursor):
         asked = request.query_params
         if asked.get("status") == Case.Status.SIGNED:
             return LAST_SIGNED
-        if any(asked.get(name) for name in ("status", "mine", "overdue")):
+        if any(asked.get(name) for name in ("status", "mine", "queue", "overdue")):
             return DUE
         return NEWEST
 

@@ -26,6 +26,9 @@ class AccessionSerializer(serializers.Serializer[workflow.Accession]):
     birth_date = serializers.DateField(
         required=False, allow_null=True, help_text="Stored encrypted."
     )
+    higher_risk = serializers.BooleanField(
+        required=False, help_text="Negative cases of the patient are read twice (R5)."
+    )
     collected_on = serializers.DateField(required=False, allow_null=True)
     priority = serializers.ChoiceField(choices=Case.Priority.choices, required=False)
     clinical_note = serializers.CharField(max_length=4000, required=False, allow_blank=True)
@@ -116,9 +119,32 @@ class ReadSerializer(serializers.Serializer[bethesda.Read]):
         )
 
 
+class ChangeReasonField(serializers.CharField):
+    """Why a blind read was changed after it was committed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            max_length=1000,
+            required=False,
+            allow_blank=True,
+            help_text="Needed where a read that was committed blind is another now (R22).",
+        )
+
+
+class ConcludeSerializer(ReadSerializer):
+    """What the reader stands by, once they have seen the model's output."""
+
+    change_reason = ChangeReasonField()
+
+
+class PasswordSerializer(serializers.Serializer[Any]):
+    password = serializers.CharField(trim_whitespace=False, write_only=True)
+
+
 class SignSerializer(ReadSerializer):
     """A read in codes, the pictures for the report, and the password of who signs it."""
 
+    change_reason = ChangeReasonField()
     pictures = serializers.ListField(
         child=serializers.UUIDField(),
         required=False,
@@ -173,3 +199,18 @@ class CorrectSerializer(ChangeSerializer):
         }
         sent = {name: value for name, value in self.validated_data.items() if name in known}
         return workflow.Correction(**(known | sent))
+
+
+class HandOverSerializer(serializers.Serializer[Any]):
+    """To whom a case goes, and what they should know."""
+
+    to = serializers.IntegerField(help_text="The id of a colleague who can read the case.")
+    comment = serializers.CharField(
+        max_length=workflow.LONGEST_COMMENT, allow_blank=True, default=""
+    )
+
+
+class SendBackSerializer(serializers.Serializer[Any]):
+    """What has to be mended."""
+
+    comment = serializers.CharField(max_length=workflow.LONGEST_COMMENT)

@@ -11,7 +11,7 @@ from django.utils.cache import patch_cache_control
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
-from rest_framework.exceptions import NotFound, ParseError
+from rest_framework.exceptions import NotFound, ParseError, PermissionDenied
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,7 +20,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts.authentication import reauthenticate
 from accounts.models import User
-from cases import clock, queries, uploads, workflow
+from cases import audit, clock, permissions, queries, sight, uploads, workflow
 from cases.api import answers, lists, requests
 from cases.api.errors import Conflict
 from cases.models import Case, CellImage, Finding, Run
@@ -112,7 +112,9 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
     @extend_schema(responses={200: answers.CaseSerializer} | OF_A_CASE)
     def retrieve(self, request: Request, case_id: UUID) -> Response:
         """One case with its images, the model's answers, the findings and the report."""
-        return self._told(self.get_object().pk)
+        case = self.get_object()
+        audit.viewed(case, self.reader)
+        return self._told(case.pk)
 
     @extend_schema(
         request=requests.AccessionSerializer,
@@ -160,8 +162,14 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
     def activation(self, request: Request, case_id: UUID, image_id: UUID) -> Response:
         """Where a picture spoke for each of the classes, in the answer that readers see."""
         case = self.get_object()
+        audit.viewed(case, self.reader)
         image = get_object_or_404(case.images, pk=image_id)
-        overlay = queries.activation_of(case, image)
+        seen = sight.of(self.reader, case)
+        if not seen.model:
+            raise PermissionDenied(
+                "What the model says is shown once you have read the case (R22)."
+            )
+        overlay = queries.activation_of(case, image, seen)
         if overlay is None:
             raise NotFound("No activation map was kept of this image.")
         told = overlay.to_json() | {"image": image.pk}
@@ -197,7 +205,7 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
     @extend_schema(request=None, responses={200: answers.CaseSerializer} | OF_A_VERB)
     @action(detail=True, methods=["post"])
     def claim(self, request: Request, case_id: UUID) -> Response:
-        """Take a case for review; only one pathologist can."""
+        """Take a case that waits for a read of one's role; only one person can."""
         workflow.claim(self.get_object(), self.reader)
         return self._told(case_id)
 
@@ -206,6 +214,34 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
     def release(self, request: Request, case_id: UUID) -> Response:
         """Give a claimed case back; the findings stay for when its reader claims it again."""
         workflow.release(self.get_object(), self.reader)
+        return self._told(case_id)
+
+    @extend_schema(
+        request=requests.HandOverSerializer,
+        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
+    )
+    @action(detail=True, methods=["post"], url_path="hand-over")
+    def hand_over(self, request: Request, case_id: UUID) -> Response:
+        """Give a case that one holds to a colleague, who holds it from now on."""
+        case = self.get_object()
+        sent = requests.HandOverSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        to = case.laboratory.users.filter(pk=sent.validated_data["to"]).first()
+        if to is None:
+            raise ParseError("This is nobody of your laboratory.")
+        workflow.hand_over(case, self.reader, to, sent.validated_data["comment"])
+        return self._told(case_id)
+
+    @extend_schema(
+        request=requests.SendBackSerializer,
+        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
+    )
+    @action(detail=True, methods=["post"], url_path="send-back")
+    def send_back(self, request: Request, case_id: UUID) -> Response:
+        """Give a case that one holds back for rework, saying what has to be mended."""
+        sent = requests.SendBackSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        workflow.send_back(self.get_object(), self.reader, sent.validated_data["comment"])
         return self._told(case_id)
 
     @extend_schema(
@@ -246,9 +282,9 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         except workflow.Refused as error:
             raise ParseError(str(error)) from error
         except workflow.StaleFinding as error:
-            return self._stale(error, standing, decisions)
+            return self._stale(case, error, standing, decisions)
         told = {"findings": made, "progress": queries.read_progress(case)}
-        return self._answer(answers.FindingsSerializer, told)
+        return self._answer(answers.FindingsSerializer, told, sight=sight.of(self.reader, case))
 
     @extend_schema(
         request=requests.DisplaysSerializer,
@@ -269,13 +305,63 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
 
     def _stale(
         self,
+        case: Case,
         error: workflow.StaleFinding,
         standing: QuerySet[Finding],
         decisions: Sequence[workflow.Decision],
     ) -> Response:
         findings = standing.filter(image_id__in=[decision.image_id for decision in decisions])
         told = {"detail": str(error), "findings": findings}
-        return self._answer(answers.StaleSerializer, told, status.HTTP_409_CONFLICT)
+        seen = sight.of(self.reader, case)
+        return self._answer(answers.StaleSerializer, told, status.HTTP_409_CONFLICT, sight=seen)
+
+    @extend_schema(
+        request=requests.ReadSerializer,
+        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
+    )
+    @action(detail=True, methods=["post"])
+    def commit(self, request: Request, case_id: UUID) -> Response:
+        """Lock one's own read; what comes next is said by the rules of the laboratory (R11)."""
+        case = self.get_object()
+        sent = requests.ReadSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        workflow.commit(case, self.reader, sent.read())
+        return self._told(case_id)
+
+    @extend_schema(
+        request=requests.ConcludeSerializer,
+        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
+    )
+    @action(detail=True, methods=["post"])
+    def conclude(self, request: Request, case_id: UUID) -> Response:
+        """Say what one stands by after a blind screening; a change asks for a reason (R22)."""
+        case = self.get_object()
+        sent = requests.ConcludeSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        reason = sent.validated_data.get("change_reason", "")
+        workflow.conclude(case, self.reader, sent.read(), reason)
+        return self._told(case_id)
+
+    @extend_schema(request=None, responses={200: answers.CaseSerializer} | OF_A_VERB)
+    @action(detail=True, methods=["post"])
+    def refer(self, request: Request, case_id: UUID) -> Response:
+        """Hand a case to the pathologists that none of the rules sends there."""
+        workflow.refer(self.get_object(), self.reader)
+        return self._told(case_id)
+
+    @extend_schema(
+        request=requests.PasswordSerializer,
+        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
+    )
+    @action(detail=True, methods=["post"], url_path="sign-out")
+    def sign_out(self, request: Request, case_id: UUID) -> Response:
+        """Release a plain negative case with the signature of who screened it (R2)."""
+        case = self.get_object()
+        sent = requests.PasswordSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        proof = reauthenticate(request, sent.validated_data["password"])
+        workflow.sign_out(case, self.reader, proof)
+        return self._told(case_id)
 
     @extend_schema(
         request=requests.SignSerializer,
@@ -289,7 +375,8 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         sent.is_valid(raise_exception=True)
         proof = reauthenticate(request, sent.validated_data["password"])
         pictures = sent.validated_data.get("pictures")
-        workflow.sign(case, self.reader, sent.read(), proof, pictures)
+        reason = sent.validated_data.get("change_reason", "")
+        workflow.sign(case, self.reader, sent.read(), proof, pictures, reason=reason)
         return self._told(case_id)
 
     @extend_schema(
@@ -341,14 +428,20 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
     @extend_schema(responses={200: answers.TrailSerializer} | OF_A_CASE)
     @action(detail=True, filterset_class=None, pagination_class=None)
     def trail(self, request: Request, case_id: UUID) -> Response:
-        """Everything that happened to the case, oldest first."""
-        events = self.get_object().events.select_related("actor").order_by("pk")
+        """Everything that happened to the case, oldest first; to administrators also who saw it."""
+        case = self.get_object()
+        audit.viewed(case, self.reader)
+        sees_views = permissions.can_see_views(self.reader, case)
+        events = queries.as_shown(
+            audit.trail(case, with_views=sees_views), sight.of(self.reader, case)
+        )
         return self._answer(answers.TrailSerializer, {"events": events})
 
     def _told(self, case_id: UUID, code: int = status.HTTP_200_OK) -> Response:
         """The case as it is now, whole."""
         runs = Prefetch("runs", Run.objects.select_related("model_version"))
-        case = get_object_or_404(self.get_queryset().prefetch_related("images", runs), pk=case_id)
+        cases = self.get_queryset().prefetch_related("images", runs)
+        case = get_object_or_404(cases, pk=case_id)
         return self._answer(answers.CaseSerializer, case, code)
 
     def _answer(
@@ -356,8 +449,10 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         serializer: type[Any],
         told: object,
         code: int = status.HTTP_200_OK,
+        **context: object,
     ) -> Response:
-        return Response(serializer(told, context=self.get_serializer_context()).data, code)
+        context |= self.get_serializer_context()
+        return Response(serializer(told, context=context).data, code)
 
 
 class ModelView(PrivateView):

@@ -2,10 +2,11 @@
 
 from django import template
 
-from cases import wording
+from cases import bethesda, wording
 
 register = template.Library()
 register.filter("due_in_words", wording.due)
+register.filter("in_codes", bethesda.in_codes)
 register.filter("attempt_in_words", wording.attempt)
 register.filter("held_in_words", wording.held)
 register.filter("since_in_words", wording.since)

@@ -2,6 +2,7 @@
 
 from cases.views.images import image, thumbnail
 from cases.views.laboratory import reading_settings
+from cases.views.passing_on import case_hand_over, case_pass_on, case_send_back
 from cases.views.preparation import (
     case_new,
     case_reclassify,
@@ -11,6 +12,8 @@ from cases.views.preparation import (
     case_upload,
     image_remove,
 )
+from cases.views.quality import case_histology, histologies, look_back, look_backs
+from cases.views.reads import readers, reads, reads_workload
 from cases.views.reports import (
     case_addend,
     case_amend,
@@ -25,6 +28,7 @@ from cases.views.review import (
     case_sign,
     cell,
 )
+from cases.views.screening import case_read, case_refer, case_sign_out
 from cases.views.worklist import case_detail, case_trail, worklist
 
 __all__ = [
@@ -34,21 +38,34 @@ __all__ = [
     "case_correct",
     "case_decide",
     "case_detail",
+    "case_hand_over",
+    "case_histology",
     "case_new",
+    "case_pass_on",
+    "case_read",
     "case_reclassify",
+    "case_refer",
     "case_release",
     "case_report",
     "case_report_version",
     "case_retry",
     "case_revise",
+    "case_send_back",
     "case_sign",
+    "case_sign_out",
     "case_submit",
     "case_trail",
     "case_upload",
     "cell",
+    "histologies",
     "image",
     "image_remove",
+    "look_back",
+    "look_backs",
+    "readers",
     "reading_settings",
+    "reads",
+    "reads_workload",
     "thumbnail",
     "worklist",
 ]

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
 from accounts.models import User
-from cases import permissions, workflow
+from cases import permissions, queries, workflow
 from cases.models import Case
 from cases.workflow import InvalidTransition, Refused
 from inference.registry import NoCurrentModel
@@ -55,10 +55,32 @@ def may(user: User, case: Case) -> set[str]:
     wanted = {
         "prepare": case.status == states.DRAFT and permissions.can_prepare(user, case),
         "retry": case.status == states.FAILED and permissions.can_retry(user, case),
-        "reclassify": case.status == states.AWAITING_REVIEW
+        "reclassify": case.status in (states.AWAITING_SCREENING, states.AWAITING_REVIEW)
         and permissions.can_reclassify(user, case),
-        "claim": case.status == states.AWAITING_REVIEW and permissions.can_claim(user, case),
-        "decide": case.status == states.REVIEWING and permissions.can_decide(user, case),
-        "release": case.status == states.REVIEWING and permissions.can_release(user, case),
+        "claim": may_claim(user, case),
+        "decide": case.status in Case.HELD and permissions.can_decide(user, case),
+        "refer": case.status in (states.AWAITING_SCREENING, states.AWAITING_SIGNATURE)
+        and permissions.can_refer(user, case),
+        "sign_out": case.status == states.AWAITING_SIGNATURE and permissions.can_sign(user, case),
+        "release": case.status in Case.HELD and permissions.can_release(user, case),
     }
-    return {verb for verb, allowed in wanted.items() if allowed}
+    allowed = {verb for verb, is_allowed in wanted.items() if is_allowed}
+    return allowed | _steps(case) if "decide" in allowed else allowed
+
+
+def _steps(case: Case) -> set[str]:
+    """The next step of who holds the case: their own read first, or the signature."""
+    review = queries.open_review(case)
+    if review.awaits_commit:
+        return {"commit"}
+    return {"conclude"} if case.status == Case.Status.SCREENING else {"sign"}
+
+
+def may_claim(user: User, case: Case) -> bool:
+    """Whether the claim of this person would be taken; rows of the worklist know who read them."""
+    if case.status not in workflow.CLAIMS or not permissions.can_claim(user, case):
+        return False
+    if case.status != Case.Status.AWAITING_RESCREEN:
+        return True
+    known: bool | None = getattr(case, "was_read_by_me", None)
+    return not (queries.has_read_first(case, user) if known is None else known)

@@ -8,9 +8,9 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
 from accounts.tokens import token_or_login_required
-from cases import storage
+from cases import audit, storage
 from cases.models import CellImage
-from cases.views.found import find_case
+from cases.views.found import find_case, reader
 
 # The content under an address never changes, yet only this browser may keep it, and the server is
 # asked again after an hour, so that a person who logged off leaves little behind.
@@ -21,12 +21,14 @@ CACHE = "private, max-age=3600, immutable"
 @token_or_login_required
 def image(request: HttpRequest, case_id: UUID, image_id: UUID) -> HttpResponse:
     found = _find(request, case_id, image_id)
+    audit.viewed(found.case, reader(request))
     return _answer(request, found, "image/png", storage.open_image)
 
 
 @require_safe
 @token_or_login_required
 def thumbnail(request: HttpRequest, case_id: UUID, image_id: UUID) -> HttpResponse:
+    # Only a page or an answer that was noted as a view gives its address.
     found = _find(request, case_id, image_id)
     return _answer(request, found, "image/webp", storage.open_thumbnail)
 

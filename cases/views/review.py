@@ -40,7 +40,9 @@ def case_release(request: HttpRequest, case_id: UUID) -> HttpResponse:
 def cell(request: HttpRequest, case_id: UUID, image_id: UUID) -> HttpResponse:
     """One cell, large, with its five probabilities and the way to its neighbours in the gallery."""
     case = find_case(request, case_id)
-    cells = queries.gallery(case)
+    context = frame(request, case)
+    seen = context["seen"]
+    cells = queries.gallery(case, seen)
     place = next((n for n, cell in enumerate(cells) if cell.image.pk == image_id), None)
     if place is None:
         raise Http404
@@ -50,8 +52,8 @@ def cell(request: HttpRequest, case_id: UUID, image_id: UUID) -> HttpResponse:
         if shown.prediction
         else []
     )
-    overlay = queries.activation_of(case, shown.image)
-    context = frame(request, case) | {
+    overlay = queries.activation_of(case, shown.image, seen)
+    context |= {
         "cell": shown,
         "place": place + 1,
         "tally": reading.tally(cells),
@@ -101,13 +103,22 @@ def case_sign(request: HttpRequest, case_id: UUID) -> HttpResponse:
         return redirect("case-report", case.pk)
     if "decide" not in may(reader(request), case) and not _comes_too_late(request, case):
         raise PermissionDenied("Only the pathologist who claimed the case may sign it.")
-    cells = queries.gallery(case)
-    form = SignForm(request.POST or None, [(cell.image.pk, cell.image.name) for cell in cells])
+    if "commit" in may(reader(request), case):
+        return redirect("case-read", case.pk)
+    context = frame(request, case)
+    cells = queries.gallery(case, context["seen"])
+    committed = queries.committed_by(case, reader(request))
+    form = SignForm(
+        request.POST or None,
+        [(cell.image.pk, cell.image.name) for cell in cells],
+        initial=committed.committed_read if committed else {},
+    )
     if request.method == "POST" and form.is_valid():
         try:
             proof = reauthenticate(request, form.cleaned_data["password"])
             pictures = form.cleaned_data["pictures"]
-            workflow.sign(case, reader(request), form.read(), proof, pictures)
+            reason = form.cleaned_data["change_reason"]
+            workflow.sign(case, reader(request), form.read(), proof, pictures, reason=reason)
         except WrongPassword as error:
             form.add_error("password", str(error))
         except (bethesda.InvalidRead, PermissionDenied, *REFUSALS) as error:
@@ -115,8 +126,9 @@ def case_sign(request: HttpRequest, case_id: UUID) -> HttpResponse:
         else:
             messages.success(request, f"{case} is signed.")
             return redirect("case-report", case.pk)
-    context = frame(request, case) | {
+    context |= {
         "form": form,
+        "committed": committed,
         "pictured": _pictured(form, cells),
         "most_pictures": signature.MOST_PICTURES,
         "counts": reading.by_class(cells),

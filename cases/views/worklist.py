@@ -1,5 +1,6 @@
 """The worklist, and a case as its state lets a person see it."""
 
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -11,10 +12,20 @@ from django_htmx.http import HttpResponseClientRefresh
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
-from cases import bethesda, intake, permissions, queries, reading, wording, workflow
+from cases import (
+    audit,
+    bethesda,
+    intake,
+    permissions,
+    queries,
+    reading,
+    sight,
+    wording,
+    workflow,
+)
 from cases.models import Case
 from cases.paging import CaseCursor
-from cases.views.found import find_case, may, reader
+from cases.views.found import find_case, may, may_claim, reader
 from inference import registry
 from inference.labels import CellClass
 from inference.models import ModelVersion
@@ -39,6 +50,11 @@ def worklist(request: HttpRequest) -> HttpResponse:
         cases = cursor.paginate_queryset(listed, Request(request))
     except NotFound as error:
         raise Http404("This page of the worklist is not there: begin at its first.") from error
+    claimable = {case.pk for case in cases or () if may_claim(user, case)}
+
+    def in_hand(case: Case) -> bool:
+        return case.holder == user
+
     context = {
         "section": "cases",
         "tiles": queries.tiles(user),
@@ -50,7 +66,10 @@ def worklist(request: HttpRequest) -> HttpResponse:
         "previous": cursor.get_previous_link(),
         "next": cursor.get_next_link(),
         "can_accession": permissions.can_accession(user),
-        "can_claim": permissions.can_review(user),
+        "can_review": permissions.can_review(user),
+        "claimable": claimable,
+        "held": Case.HELD,
+        "reads_cases": permissions.can_review(user) or claimable or any(map(in_hand, cases or ())),
     }
     return render(request, "cases/worklist.html", context)
 
@@ -67,16 +86,34 @@ def case_detail(request: HttpRequest, case_id: UUID) -> HttpResponse:
         return _draft(request, case, context)
     if case.status in (Case.Status.QUEUED, Case.Status.CLASSIFYING, Case.Status.FAILED):
         return _classification(request, case, context)
-    cells = queries.gallery(case)
+    cells = queries.gallery(case, context["seen"])
     context |= {
         "cells": cells,
         "cell_classes": list(CellClass),
         "exclusions": reading.EXCLUSIONS,
+        "reads": queries.shown_reads(case, context["seen"]),
         "tally": reading.tally(cells),
         "abstained": reading.abstained(cells),
         "newer_model": _newer_model(case) if "reclassify" in may(reader(request), case) else None,
     }
+    if case.status == Case.Status.SIGNED:
+        context |= _after_signature(request, case)
     return render(request, "cases/gallery.html", context)
+
+
+def _after_signature(request: HttpRequest, case: Case) -> dict[str, object]:
+    """Look-backs at this case and because of it, and what the tissue showed."""
+    tasks = queries.look_backs(reader(request))
+    rows = [
+        (one, bethesda.result(bethesda.Read.from_json(one.cytology)))
+        for one in case.histologies.all()
+    ]
+    return {
+        "tasks": tasks.filter(case=case),
+        "triggered": tasks.filter(trigger=case),
+        "histology_rows": rows,
+        "may_record_histology": permissions.can_record_histology(reader(request), case),
+    }
 
 
 def _newer_model(case: Case) -> ModelVersion | None:
@@ -94,7 +131,7 @@ def _has_moved_on(request: HttpRequest, case: Case) -> bool:
     return bool(getattr(request, "htmx", False)) and seen != case.status
 
 
-def _draft(request: HttpRequest, case: Case, context: dict[str, object]) -> HttpResponse:
+def _draft(request: HttpRequest, case: Case, context: dict[str, Any]) -> HttpResponse:
     limits = intake.limits()
     context |= {
         "images": case.images.all(),
@@ -104,7 +141,7 @@ def _draft(request: HttpRequest, case: Case, context: dict[str, object]) -> Http
     return render(request, "cases/draft.html", context)
 
 
-def _classification(request: HttpRequest, case: Case, context: dict[str, object]) -> HttpResponse:
+def _classification(request: HttpRequest, case: Case, context: dict[str, Any]) -> HttpResponse:
     """The progress of a run. The page polls the part and is told to reload once there is more."""
     progress = queries.progress(case)
     context |= {
@@ -119,15 +156,21 @@ def _classification(request: HttpRequest, case: Case, context: dict[str, object]
 BEATS = 20  # of a page in the time after which an idle holder loses the case
 
 
-def frame(request: HttpRequest, case: Case) -> dict[str, object]:
-    """What every page of a case shows around its subject."""
+def frame(request: HttpRequest, case: Case) -> dict[str, Any]:
+    """What every page of a case shows around its subject, and what the person may see of it.
+
+    That it was seen is on record (R18).
+    """
     user = reader(request)
+    audit.viewed(case, user)
     return {
         "section": "cases",
         "case": case,
+        "seen": sight.of(user, case),
         "may": may(user, case),
         "heartbeat_every": settings.CLAIM_EXPIRES_AFTER / BEATS,
         "sees_identity": permissions.can_see_patient_identity(user),
+        "comments": queries.comments(case, user),
         "specimen": bethesda.SpecimenType(case.specimen_type).label,
     }
 
@@ -137,7 +180,16 @@ def frame(request: HttpRequest, case: Case) -> dict[str, object]:
 def case_trail(request: HttpRequest, case_id: UUID) -> HttpResponse:
     """Everything that happened to the case, oldest first."""
     case = find_case(request, case_id)
-    events = case.events.select_related("actor").order_by("pk")
+    context = frame(request, case)
+    seen = context["seen"]
+    sees_views = permissions.can_see_views(reader(request), case)
+    events = queries.as_shown(audit.trail(case, with_views=sees_views), seen)
     names = {str(image.pk): image.name for image in case.images.all()}
-    context = frame(request, case) | {"here": "trail", "entries": wording.trail(events, names)}
+    names |= {str(pk): name for pk, name in case.laboratory.users.values_list("pk", "name")}
+    context |= {
+        "here": "trail",
+        "entries": wording.trail(events, names),
+        "reads": wording.reads(queries.shown_reads(case, seen), seen),
+        "sees_views": sees_views,
+    }
     return render(request, "cases/trail.html", context)

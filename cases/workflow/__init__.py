@@ -19,6 +19,7 @@ from cases.workflow.classification import (
     unanswered,
 )
 from cases.workflow.holding import expire, expire_idle, heartbeat
+from cases.workflow.passing_on import LONGEST_COMMENT, hand_over, send_back
 from cases.workflow.preparation import (
     Accession,
     AlreadyInCase,
@@ -30,11 +31,24 @@ from cases.workflow.preparation import (
     suggest_accession_number,
     sweep,
 )
+from cases.workflow.quality import LookBack, Tissue, look_back, record_histology
 from cases.workflow.reports import Correction, StaleReport, addend, amend, correct
-from cases.workflow.review import Decision, StaleFinding, claim, decide, display, release, sign
+from cases.workflow.review import (
+    CLAIMS,
+    Decision,
+    StaleFinding,
+    claim,
+    decide,
+    display,
+    release,
+    sign,
+)
+from cases.workflow.screening import commit, conclude, refer, sign_out
 from cases.workflow.transition import InvalidTransition, Refused
 
 __all__ = [
+    "CLAIMS",
+    "LONGEST_COMMENT",
     "MAX_RUNS",
     "Accession",
     "AlreadyInCase",
@@ -42,9 +56,11 @@ __all__ = [
     "Correction",
     "Decision",
     "InvalidTransition",
+    "LookBack",
     "Refused",
     "StaleFinding",
     "StaleReport",
+    "Tissue",
     "accession",
     "add_image",
     "addend",
@@ -52,22 +68,30 @@ __all__ = [
     "amend",
     "begin",
     "claim",
+    "commit",
+    "conclude",
     "correct",
     "decide",
     "display",
     "expire",
     "expire_idle",
     "fail",
+    "hand_over",
     "heartbeat",
+    "look_back",
     "reclassify",
     "record",
+    "record_histology",
     "recover",
+    "refer",
     "release",
     "remove_image",
     "requeue",
     "retry",
     "revise",
+    "send_back",
     "sign",
+    "sign_out",
     "submit",
     "suggest_accession_number",
     "sweep",

@@ -11,13 +11,21 @@ from django.db.transaction import atomic
 
 from accounts.models import User
 from cases import clock, permissions, queries, queue, wording
-from cases.models import Case, CellImage, ClassificationFailure, Prediction, Run
-from cases.workflow.transition import InvalidTransition, Refused, require, transition
+from cases.models import (
+    Case,
+    CellImage,
+    ClassificationFailure,
+    Prediction,
+    ReadingSettings,
+    Run,
+)
+from cases.workflow.transition import InvalidTransition, Refused, one_of, require, transition
 from inference.labels import CellClass
 from inference.models import ModelVersion
 
 MAX_RUNS = 3  # a case that loses its worker three times waits for a person
 Status = Case.Status
+UNREAD: tuple[str, ...] = (Status.AWAITING_SCREENING, Status.AWAITING_REVIEW)
 
 
 def queue_run(case: Case, model_version: ModelVersion, *, attempt: int) -> Run:
@@ -121,7 +129,7 @@ def unanswered(run: Run) -> list[CellImage]:
 
 
 def record(run: Run) -> Case:
-    """Close a run whose images are all answered: the case waits for a pathologist.
+    """Close a run whose images are all answered: the case waits for its reader.
 
     Where not one picture could be read there is nothing to review, and the case fails.
     """
@@ -130,7 +138,7 @@ def record(run: Run) -> Case:
     )
     if run.failures.exists() and not answers.exists():
         return fail(run, "None of the pictures could be read.")
-    with transition(run.case, None, "record", Status.CLASSIFYING, Status.AWAITING_REVIEW) as (
+    with transition(run.case, None, "record", Status.CLASSIFYING, _next_reader(run.case)) as (
         case,
         detail,
     ):
@@ -144,6 +152,14 @@ def record(run: Run) -> Case:
         detail["run"] = str(run.pk)
         detail["failures"] = fresh.failures.count()
     return case
+
+
+def _next_reader(case: Case) -> str:
+    """Whom the case waits for: where a laboratory screens, first a cytotechnologist, once."""
+    screens = ReadingSettings.of(case.laboratory).primary_screening
+    if screens and queries.first_read(case) is None:
+        return Status.AWAITING_SCREENING
+    return Status.AWAITING_REVIEW
 
 
 def fail(run: Run, reason: str) -> Case:
@@ -173,8 +189,7 @@ def retry(case: Case, user: User, model_version: ModelVersion) -> Case:
 
 def reclassify(case: Case, user: User, model_version: ModelVersion) -> Case:
     """Ask a newer model version about a case that nobody reads; older answers are kept (R25)."""
-    source, target = Status.AWAITING_REVIEW, Status.QUEUED
-    with transition(case, user, "reclassify", source, target) as (case, detail):
+    with one_of(case, "reclassify", dict.fromkeys(UNREAD, Status.QUEUED), user) as (case, detail):
         require(
             permissions.can_reclassify(user, case),
             "Only cytotechnologists and pathologists ask a model again.",

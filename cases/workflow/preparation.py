@@ -29,6 +29,7 @@ class Accession:
     accession_number: str = ""
     patient_name: str = ""
     birth_date: date | None = None
+    higher_risk: bool = False
     collected_on: date | None = None
     priority: str = Case.Priority.ROUTINE
     clinical_note: str = ""
@@ -149,6 +150,7 @@ def _patient(case: Case, given: Accession) -> Patient:
     is_revised = not has_other_cases and patient.pk is not None and case.patient_id == patient.pk
     patient.name = given.patient_name.strip() or ("" if is_revised else patient.name)
     patient.birth_date = given.birth_date or (None if is_revised else patient.birth_date)
+    patient.higher_risk = given.higher_risk or (patient.higher_risk and not is_revised)
     patient.full_clean()
     patient.save()
     return patient
@@ -162,6 +164,7 @@ def _description(case: Case) -> dict[str, Any]:
         "specimen_type": case.specimen_type,
         "collected_on": case.collected_on and case.collected_on.isoformat(),
         "priority": case.priority,
+        "higher_risk": "yes" if case.patient.higher_risk else "no",
         "clinical_note": signature.digest(case.clinical_note)[:12] if case.clinical_note else "",
     }
 
@@ -228,6 +231,12 @@ def remove_image(case: Case, user: User, image_id: UUID) -> Case:
         case = locked(case, "remove an image from", Status.DRAFT)
         require(permissions.can_prepare(user, case), _NOT_YOURS)
         image = case.images.get(pk=image_id)
+        if image.predictions.exists() or image.findings.exists() or image.failures.exists():
+            raise Refused(
+                f"{image.name} was classified before the case was sent back, and stays: "
+                "whoever reads the case can exclude it."
+            )
+        image.displays.all().delete()
         image.delete()
         audit.record(case, user, "remove_image", image=str(image_id), digest=image.digest)
     return case
@@ -241,6 +250,7 @@ def submit(case: Case, user: User, model_version: ModelVersion) -> Case:
         if not detail["images"]:
             raise Refused("A case needs at least one cell image before it can be submitted.")
         case.submitted_at = clock.now()
+        case.sent_back_to = None
         queue_run(case, model_version, attempt=1)
     return case
 

@@ -13,6 +13,7 @@ from cases import audit, bethesda, clock, permissions, signature
 from cases.models import ABNORMAL_CLASSES, Case, Patient, Report
 from cases.signature import Change, Kind, Signature
 from cases.workflow.preparation import refuse_impossible_dates
+from cases.workflow.quality import open_look_backs
 from cases.workflow.transition import InvalidTransition, Refused, locked, require, require_fresh
 
 _ACTIONS = {Kind.ADDENDUM: "addend", Kind.AMENDMENT: "amend", Kind.CORRECTION: "correct"}
@@ -149,6 +150,7 @@ def _supersede(  # noqa: PLR0913 -- each is a part of the new version, named at 
         notified=change.notified,
         **detail,
     )
+    open_look_backs(case, user, bethesda.Read.from_json(json.loads(made.content)["read"]))
     return case
 
 

@@ -1,6 +1,6 @@
 """What all verbs share: the lock, the check of the state, the audit event."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -72,15 +72,29 @@ def transition(
 
     The dict that is yielded beside the case becomes the event's detail.
     """
+    with one_of(case, action, {source: target}, actor) as yielded:
+        yield yielded
+
+
+@contextmanager
+def one_of(
+    case: Case, action: str, targets: Mapping[str, str], actor: User | None
+) -> Iterator[tuple[Case, dict[str, Any]]]:
+    """The same where a case moves on from several states, each to a state of its own."""
     with atomic():
-        fresh = locked(case, action, source)
+        fresh = locked(case, action, *targets)
         detail: dict[str, Any] = {}
         yield fresh, detail
-        fresh.status = target
-        if target not in Case.HELD:
-            fresh.held_since = fresh.held_until = None
-        elif source not in Case.HELD:
-            fresh.held_since = clock.now()
-            keep(fresh)
-        fresh.save()
-        audit.record(fresh, actor, action, from_status=source, to_status=target, **detail)
+        move(fresh, actor, action, targets[fresh.status], **detail)
+
+
+def move(case: Case, actor: User | None, action: str, target: str, **detail: object) -> None:
+    """Bring a locked case to a state that only the verb itself could know, and record the event."""
+    source, case.status = case.status, target
+    if target not in Case.HELD:
+        case.held_since = case.held_until = None
+    elif source not in Case.HELD:
+        case.held_since = clock.now()
+        keep(case)
+    case.save()
+    audit.record(case, actor, action, from_status=source, to_status=target, **detail)

@@ -51,6 +51,7 @@ export function showFinding(place, finding, model) {
 /* Why Space does nothing here: the model abstained, and says why, or it has no answer. */
 export function whyNothingToConfirm({ dataset }, cells = 1) {
   const way = "say a class with 1 to 5, or exclude with X.";
+  if (within("blind")) return `You read blind, so there is no class of the model’s to confirm: ${way}`;
   if (cells > 1) return `The model stands by no class for any of these ${cells} cells: ${way}`;
   if (dataset.reasons) return `There is no class to confirm, this cell needs a human look. ${dataset.reasons} You decide: ${way}`;
   return `The model gave no class here: ${way}`;

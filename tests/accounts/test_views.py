@@ -116,7 +116,7 @@ def test_a_refused_change_of_password_changes_nothing(client, posted, sentence):
 
     assert sentence in page.text
     assert User.objects.get().check_password(make.PASSWORD)
-    assert not AccountEvent.objects.exists()
+    assert set(AccountEvent.objects.values_list("action", flat=True)) <= {"not-recognised"}
 
 
 def test_guessing_the_old_password_in_an_open_session_locks(client):
@@ -142,7 +142,7 @@ def test_a_forgotten_password_is_replaced_through_the_mail(client, mail_server):
 
     assert letter.to == [person.email]
     assert answer.url == "/login/"
-    assert AccountEvent.objects.get().action == "password-reset"
+    assert AccountEvent.objects.first().action == "password-reset"
     logged_in = client.post("/login/", {"username": person.email, "password": NEW_PASSWORD})
     assert logged_in.url == "/cases/"
     assert "no longer works" in client.get(link_in(letter.body), follow=True).text

@@ -26,7 +26,7 @@ WHOLE = ACCESSION | {
     "priority": "urgent",
     "clinical_note": "Ada has been here before.",
 }
-IDENTITY = {"name": "Ada Example", "birth_date": "1980-02-03"}
+IDENTITY = {"name": "Ada Example", "birth_date": "1980-02-03", "higher_risk": False}
 
 
 # ── Accession ────────────────────────────────────────────────────────────────────────────────────
@@ -151,6 +151,7 @@ def test_a_revision_to_another_patient_does_not_take_the_name_along():
         "record_number": "P-78",
         "name": "Bea Example",
         "birth_date": None,
+        "higher_risk": False,
     }
     assert not Patient.objects.filter(record_number="P-77").exists(), "no name without a case"
 
@@ -477,7 +478,7 @@ def test_the_trail_tells_who_did_what_in_order_and_names_no_patient():
 
     told = answer.json()
     assert told["disclaimer"] == DISCLAIMER
-    assert [event["action"] for event in told["events"]] == ["accession", "revise"]
+    assert [event["action"] for event in told["events"]] == ["accession", "revise", "view"]
     assert told["events"][0]["actor"]["name"] == case.accessioned_by.name
     assert told["events"][1]["detail"]["changes"]["specimen_type"] == ["LBC", "CONV"]
     assert "Ada" not in answer.content.decode()

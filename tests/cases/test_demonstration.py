@@ -8,7 +8,7 @@ from django.db.models import Count
 
 from accounts.models import Laboratory, User
 from cases import activation, demonstration
-from cases.models import AuditEvent, Case, CellImage, Prediction
+from cases.models import AuditEvent, Case, CellImage, Prediction, Task
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -43,6 +43,8 @@ def test_seed_demo_fills_a_laboratory_and_shows_its_logins_again(state_folder, c
         "reviewing": 2,
         "signed": len(demonstration.SIGNED),
     }
+    changes = riverside.filter(reports__version__gt=1).values_list("reports__kind", flat=True)
+    assert sorted(changes) == ["addendum", "amendment"]
     doubtful = riverside.get(clinical_note=demonstration.DOUBTFUL.note)
     assert [image.name for image in doubtful.images.order_by("name") if "-0" not in image.name] == [
         "synthetic-between-two-classes.png",
@@ -53,7 +55,9 @@ def test_seed_demo_fills_a_laboratory_and_shows_its_logins_again(state_folder, c
     assert doubtful.images.count() == 6
     maps = doubtful.images.values_list("predictions__activation_maps", flat=True)
     assert {len(stored) for stored in maps} == {activation.MAP_BYTES}, "the real network gave them"
-    assert Laboratory.objects.get(name=demonstration.NEIGHBOUR).cases.count() == 1
+    neighbour = Laboratory.objects.get(name=demonstration.NEIGHBOUR)
+    assert neighbour.cases.count() == 1
+    assert (neighbour.reading.primary_screening, neighbour.reading.is_blind_first) == (True, True)
     assert Prediction.objects.count() == sum(
         case.images.count()
         for case in Case.objects.exclude(status__in=["draft", "queued", "failed"])
@@ -62,6 +66,7 @@ def test_seed_demo_fills_a_laboratory_and_shows_its_logins_again(state_folder, c
     assert all(name.startswith("synthetic-") for name in names), "each says that it is drawn"
     assert riverside.filter(due_at__lt=demonstration.clock.now()).exclude(status="signed").exists()
     assert set(AuditEvent.objects.values_list("action", flat=True)) >= {"sign", "requeue", "record"}
+    assert Task.objects.get().done_at is None, "a look-back waits for an answer"
     call_command("verify_audit")
 
 

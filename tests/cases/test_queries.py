@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from cases import activation, queries
+from cases import activation, queries, sight
 from cases.models import Case, ClassificationFailure
 from inference.labels import CellClass
 from tests import make
@@ -24,7 +24,7 @@ def test_the_gallery_begins_with_what_needs_a_look():
     make.abstain(case, doubtful, abnormality=0.0)
     ClassificationFailure.objects.create(run=run, image=unread, reason="Damaged.")
 
-    cells = queries.gallery(case)
+    cells = queries.gallery(case, sight.WHOLE)
 
     assert [cell.image for cell in cells] == [unread, doubtful, abnormal, benign]
 
@@ -34,7 +34,7 @@ def test_the_arrays_of_an_answer_are_never_loaded_for_a_list():
     make.finding(case, case.images.first())
 
     with CaptureQueriesContext(connection) as asked:
-        answers = [cell.prediction for cell in queries.gallery(case)]
+        answers = [cell.prediction for cell in queries.gallery(case, sight.WHOLE)]
         compared = [finding.agrees for finding in queries.compared_findings(case)]
 
     assert all({"activation_maps", "features"} <= one.get_deferred_fields() for one in answers)
@@ -50,14 +50,16 @@ def test_an_overlay_is_scaled_to_the_cells_of_the_case_that_the_model_stands_by(
         image.predictions.update(activation_maps=activation.pack_maps(maps))
     make.abstain(case, blank)
 
-    overlay = queries.activation_of(case, faint)
+    overlay = queries.activation_of(case, faint, sight.WHOLE)
 
     told = overlay.to_json()
     assert told["strongest"] == 8.0
     assert list(told["maps"]) == [cell_class.value for cell_class in CellClass]
     assert told["maps"]["Parabasal"][2][4] == 2.0
     assert told["maps"]["Parabasal"][0][0] == -0.25
-    assert queries.activation_of(case, blank).strongest == 64.0, "it is not above its own scale"
+    assert queries.activation_of(case, blank, sight.WHOLE).strongest == 64.0, (
+        "it is not above its own scale"
+    )
 
 
 def test_without_a_kept_map_there_is_no_overlay():
@@ -65,5 +67,5 @@ def test_without_a_kept_map_there_is_no_overlay():
     image = case.images.get()
     image.predictions.update(activation_maps=None)
 
-    assert queries.activation_of(case, image) is None
-    assert queries.activation_of(case, make.image(case, 9)) is None
+    assert queries.activation_of(case, image, sight.WHOLE) is None
+    assert queries.activation_of(case, make.image(case, 9), sight.WHOLE) is None

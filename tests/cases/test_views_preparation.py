@@ -71,6 +71,8 @@ def test_the_tiles_count_the_states_of_the_persons_own_laboratory(client, people
     assert counts == {
         "open": 3,
         "mine": 2,
+        "team": 3,
+        "sent_back": 0,
         "overdue": 1,
         "draft": 2,
         "queued": 0,
@@ -198,11 +200,13 @@ def test_the_worklist_takes_the_same_number_of_queries_for_one_case_and_for_thre
     make.case(by=technologist, images=1)
     client.get(WORKLIST)  # the session notes the activity once
 
-    with django_assert_num_queries(5):  # session, user, laboratory, tiles, cases
+    with django_assert_num_queries(
+        7
+    ):  # session, user, laboratory, idle holders, settings, tiles, cases
         client.get(WORKLIST)
     for _ in range(2):
         make.case(Status.REVIEWING, by=technologist, images=2)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(7):
         client.get(WORKLIST)
 
 
@@ -357,11 +361,11 @@ def test_the_draft_takes_the_same_number_of_queries_for_one_image_and_for_three(
     client.force_login(technologist)
     client.get(of("case-detail", case))
 
-    with django_assert_num_queries(5):  # session, user, laboratory, case, images
+    with django_assert_num_queries(8):  # who, laboratory, case, comments, sight, view, images
         client.get(of("case-detail", case))
     for position in (1, 2):
         make.image(case, position)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(8):
         client.get(of("case-detail", case))
 
 

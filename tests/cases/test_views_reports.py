@@ -151,6 +151,16 @@ def test_a_report_that_is_no_report_any_more_is_shown_as_the_text_it_is(client):
     assertContains(answer, "&lt;script&gt;")
 
 
+def test_the_api_tells_of_a_tampered_report_that_it_does_not_match(client):
+    case = signed(client)
+    tamper(case, '{"read": "<script>"}')
+
+    answer = client.get(reverse("api-case-detail", args=[case.pk])).json()
+
+    assert (answer["report"]["matches"], answer["report"]["meaning"]) == (False, "")
+    assert [report["matches"] for report in answer["superseded_reports"]] == [True]
+
+
 def test_a_case_that_is_not_signed_has_no_report(client):
     case = make.case(Status.REVIEWING, images=1)
     client.force_login(case.reviewer)
@@ -196,7 +206,8 @@ def test_the_report_lists_its_versions_and_which_is_in_force(client):
     assertNotContains(alone, "Versions of the report")
     assertContains(answer, "<b>in force</b>", count=1)
     assertContains(answer, page_of("case-report-version", case, 1))
-    assert client.get(page_of("case-report-version", case, 3)).status_code == 404
+    for version in (3, 99_999_999_999):
+        assert client.get(page_of("case-report-version", case, version)).status_code == 404
 
 
 def change(**fields):

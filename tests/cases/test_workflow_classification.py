@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from django.db import IntegrityError, transaction
 
-from cases import activation, clock, queries, storage, tasks, workflow
+from cases import activation, clock, queries, sight, storage, tasks, workflow
 from cases.models import (
     AuditEvent,
     Case,
@@ -290,7 +290,10 @@ def test_a_newer_model_version_answers_beside_the_older_and_takes_nothing_away(
     assert case.status == Status.AWAITING_REVIEW
     kept = Prediction.objects.exclude(model_version=newer)
     assert list(kept.order_by("pk").values()) == older
-    assert [one.model_version for one in queries.shown_predictions(case)] == [newer, newer]
+    assert [one.model_version for one in queries.shown_predictions(case, sight.WHOLE)] == [
+        newer,
+        newer,
+    ]
     event = case.events.first()
     assert (event.action, event.actor) == ("reclassify", case.accessioned_by)
     assert event.detail == {"model_version": "newer"}

@@ -6,10 +6,11 @@ from datetime import date, timedelta
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db.models import ProtectedError
 from django.utils import timezone
 
 from accounts.authentication import Reauthentication
-from cases import bethesda, clock, signature, workflow
+from cases import bethesda, clock, signature, storage, workflow
 from cases.bethesda import Adequacy
 from cases.models import Case, Patient, Report
 from cases.signature import Change
@@ -368,6 +369,26 @@ def refuse_forgery(report, **fields):
         transaction.atomic(),
     ):
         copy.save()
+
+
+def test_r13_nothing_of_a_released_case_is_deleted():
+    case = signed_case()
+    addend(case)
+    kept = [case, case.patient, *case.images.all(), *case.reviews.all(), *case.runs.all()]
+
+    for row in (*kept, case.reviewer, case.laboratory):
+        with pytest.raises(ProtectedError):
+            row.delete()
+    for rows in (case.reports.all(), case.events.all()):
+        with (
+            pytest.raises(DatabaseError, match=r"never rewritten|append-only"),
+            transaction.atomic(),
+        ):
+            rows.delete()
+
+    workflow.sweep()
+    for image in case.images.all():
+        assert storage.open_image(case.laboratory_id, image.digest)
 
 
 # ── The pictures ─────────────────────────────────────────────────────────────────────────────────

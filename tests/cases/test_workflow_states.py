@@ -47,6 +47,17 @@ VERBS = {
     ),
     "claim": (Status.AWAITING_REVIEW, workflow.claim),
     "release": (Status.REVIEWING, workflow.release),
+    "heartbeat": (Status.REVIEWING, workflow.heartbeat),
+    "hand_over": (
+        Status.REVIEWING,
+        lambda case, user: workflow.hand_over(
+            case, user, make.pathologist(laboratory=case.laboratory)
+        ),
+    ),
+    "send_back": (
+        Status.REVIEWING,
+        lambda case, user: workflow.send_back(case, user, "Mend it."),
+    ),
     "decide": (
         Status.REVIEWING,
         lambda case, user: workflow.decide(
@@ -60,10 +71,36 @@ VERBS = {
         lambda case, user: workflow.display(case, user, [case.images.first().pk]),
     ),
     "sign": (Status.REVIEWING, lambda case, user: workflow.sign(case, user, NILM, proof(user))),
+    "commit": (Status.SCREENING, lambda case, user: workflow.commit(case, user, NILM)),
+    "conclude": (Status.SCREENING, lambda case, user: workflow.conclude(case, user, NILM)),
+    "refer": (Status.AWAITING_SIGNATURE, workflow.refer),
+    "sign_out": (
+        Status.AWAITING_SIGNATURE,
+        lambda case, user: workflow.sign_out(case, user, proof(user)),
+    ),
 }
-OF_CYTOTECHNOLOGISTS = {"revise", "add_image", "remove_image", "submit", "retry"}
+ALSO_FROM = {
+    "claim": {Status.AWAITING_SCREENING, Status.AWAITING_RESCREEN},
+    "commit": {Status.RESCREENING, Status.REVIEWING},
+    "decide": {Status.SCREENING, Status.RESCREENING},
+    "display": {Status.SCREENING, Status.RESCREENING},
+    "hand_over": {Status.SCREENING, Status.RESCREENING},
+    "heartbeat": {Status.SCREENING, Status.RESCREENING},
+    "reclassify": {Status.AWAITING_SCREENING},
+    "send_back": {Status.SCREENING},
+    "refer": {Status.AWAITING_SCREENING},
+    "release": {Status.SCREENING, Status.RESCREENING},
+}
+OF_CYTOTECHNOLOGISTS = {
+    *("revise", "add_image", "remove_image", "submit", "retry"),
+    *("commit", "conclude", "refer", "sign_out"),
+}
+READ_FIRST = {"sign", "commit", "conclude", "sign_out"}
 REFUSED = [
-    (verb, state) for verb, (source, _) in VERBS.items() for state in Status if state != source
+    (verb, state)
+    for verb, (source, _) in VERBS.items()
+    for state in Status
+    if state not in {source, *ALSO_FROM.get(verb, ())}
 ]
 
 
@@ -72,9 +109,15 @@ def actors(laboratory):
 
 
 def ready_case(verb, state, cytotechnologist, pathologist):
-    case = make.case(state, by=cytotechnologist, reviewer=pathologist, images=1)
-    if verb == "sign" and state == Status.REVIEWING:
+    screens = state in (Status.SCREENING, Status.AWAITING_SIGNATURE)
+    reader = cytotechnologist if screens else pathologist
+    case = make.case(state, by=cytotechnologist, reviewer=reader, images=1)
+    if verb in READ_FIRST and state == VERBS[verb][0]:
         make.finding(case, case.images.get())
+    if verb == "conclude" and state == Status.SCREENING:
+        make.committed(case, NILM, is_blind=True)
+    if verb == "sign_out" and state == Status.AWAITING_SIGNATURE:
+        make.reading(case.laboratory, cytotechnologists_sign=True)
     return case
 
 
@@ -110,6 +153,8 @@ ALLOWED_BESIDE_THE_HOLDER = {
     ("reclassify", "another pathologist"),
     ("reclassify", "another cytotechnologist"),
     ("reclassify", "the other role"),
+    ("refer", "the other role"),
+    ("refer", "another pathologist"),
 }
 
 
@@ -136,7 +181,8 @@ def test_a_verb_is_done_by_those_whose_it_is_and_refused_to_all_others(verb):
     expected = {*people(make.laboratory()), "the other role"}
     assert refused == {who for who in expected if (verb, who) not in ALLOWED_BESIDE_THE_HOLDER}
     assert before == []
-    assert [event.action for event in AuditEvent.objects.all()] == [verb]
+    recorded = [event.action for event in AuditEvent.objects.all()]
+    assert recorded == ([] if verb == "heartbeat" else [verb])
 
 
 @pytest.mark.django_db(transaction=True)

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cases', '0008_maps_of_six_by_six'),
+        ('cases', '0020_maps'),
         ('inference', '0001_initial'),
     ]
 

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cases', '0007_report_versions'),
+        ('cases', '0012_after_the_signature'),
         ('inference', '0001_initial'),
     ]
 

@@ -1,0 +1,127 @@
+"""Look-backs and histology: what is looked into after the signature, and its lists."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from cases import bethesda, permissions, queries, workflow
+from cases.correlation import Agreement
+from cases.forms import HistologyForm, LookBackForm
+from cases.models import Case, Histology
+from cases.views.found import REFUSALS, find_case, reader
+from cases.views.worklist import frame
+
+PER_PAGE = 50
+LOOK_BACKS = {
+    "open": ("Open", Q(done_at=None)),
+    "to-amend": ("To amend", Q(is_to_amend=True)),
+    "done": ("Done", Q(done_at__isnull=False)),
+}
+
+
+@require_safe
+@login_required
+def look_backs(request: HttpRequest) -> HttpResponse:
+    """The earlier cases to be read again, with what came of it (R7)."""
+    tasks = queries.look_backs(reader(request))
+    state = request.GET.get("state", "open")
+    state = state if state in LOOK_BACKS else "open"
+    tiles = [
+        (key, label, tasks.filter(which).count()) for key, (label, which) in LOOK_BACKS.items()
+    ]
+    shown = tasks.filter(LOOK_BACKS[state][1]).order_by("opened_at", "pk")
+    context = {
+        "section": "cases",
+        "tiles": tiles,
+        "state": state,
+        "page": Paginator(shown, PER_PAGE).get_page(request.GET.get("page")),
+    }
+    return render(request, "cases/look_backs.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def look_back(request: HttpRequest, task_id: int) -> HttpResponse:
+    """One look-back: the earlier case, what asks for it, and the answer."""
+    user = reader(request)
+    task = get_object_or_404(queries.look_backs(user), pk=task_id)
+    may_answer = permissions.can_look_back(user, task.case) and not task.done_at
+    if request.method == "POST" and not permissions.can_look_back(user, task.case):
+        raise PermissionDenied("Only pathologists look back at a case.")
+    form = LookBackForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            workflow.look_back(task, user, form.look_back())
+        except REFUSALS as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, f"The look-back at {task.case} is answered.")
+            return redirect("look-back", task.pk)
+    context = {
+        "section": "cases",
+        "task": task,
+        "form": form,
+        "may_answer": may_answer,
+        "result": _result(task.case),
+        "trigger_result": _result(task.trigger),
+    }
+    return render(request, "cases/look_back.html", context)
+
+
+def _result(case: Case) -> str:
+    report = case.reports.current().first()
+    return bethesda.result(bethesda.Read.from_json(report.read)) if report else "not signed"
+
+
+@require_safe
+@login_required
+def histologies(request: HttpRequest) -> HttpResponse:
+    """Every result of histology beside the cytology it belongs to (R8); `?agreement=` filters."""
+    found = Histology.objects.filter(case__laboratory=reader(request).laboratory_id)
+    found = found.select_related("case__patient", "recorded_by")
+    asked = request.GET.get("agreement", "")
+    tiles = [("", "All", found.count())]
+    tiles += [
+        (value, label, found.filter(agreement=value).count()) for value, label in Agreement.choices
+    ]
+    shown = found.filter(agreement=asked) if asked in Agreement.values else found
+    page = Paginator(shown, PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "section": "cases",
+        "tiles": tiles,
+        "agreement": asked,
+        "page": page,
+        "rows": [(one, cytology_of(one)) for one in page],
+    }
+    return render(request, "cases/histologies.html", context)
+
+
+def cytology_of(histology: Histology) -> str:
+    return bethesda.result(bethesda.Read.from_json(histology.cytology))
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def case_histology(request: HttpRequest, case_id: UUID) -> HttpResponse:
+    """Record what the tissue showed, beside what the report says."""
+    case = find_case(request, case_id)
+    if not permissions.can_record_histology(reader(request), case):
+        raise PermissionDenied("Only pathologists record histology.")
+    form = HistologyForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = workflow.record_histology(case, reader(request), form.tissue())
+        except REFUSALS as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, f"Recorded. {made.get_agreement_display()}.")
+            return redirect("case-detail", case.pk)
+    context = frame(request, case) | {"form": form, "result": _result(case)}
+    return render(request, "cases/histology.html", context)

@@ -1,0 +1,1 @@
+"""What leaves the laboratory: a signed report for people, and for machines."""
