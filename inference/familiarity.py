@@ -80,11 +80,10 @@ class Familiarity:
 
         ``relative`` are distances that ``relative`` measured in networks of the same recipe: how
         much farther out held-out cells lie than is usual of those learnt from. What is usual of
-        this network makes them its distances.
+        this network makes them its distances. Give as many training cells as there.
         """
-        flat = cls.fit(training, training, directions=directions)
-        distances = np.sort(relative) * usual(training, directions=directions)[1]
-        return cls(flat.mean, flat.directions, distances.astype(np.float32))
+        flat, unit = usual(training, directions=directions)
+        return cls(flat.mean, flat.directions, (np.sort(relative) * unit).astype(np.float32))
 
     def measured(self, features: Floats) -> Floats:
         """The distance of each picture's features (N, F) from the flat; 0 to 2."""

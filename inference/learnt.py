@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +17,12 @@ from inference.answered import Answered
 from inference.dataset import WrongData
 from inference.runtime import OnnxNetwork
 
-SAMPLE = 900  # cells of a run, at least, where it has as many; half a minute on one core
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from inference.dataset import Cell
+
+SAMPLE = 900  # cells, where there are as many; half a minute on one core
 LEARNT = "learnt.npz"
 ANSWERS = "answers.npz"
 
@@ -39,10 +45,20 @@ def learnt(run: Path, data: Path, *, threads: int = 1) -> Answered:
             parts = splits.parsed((run / "split.csv").read_text(), leaking=True)
         except (CannotExport, OSError) as error:
             raise WrongData(f"{run} is not a finished training run: {error}") from error
-        cells = parts["train"][:: max(1, len(parts["train"]) // SAMPLE)]
-        found = Answered.by(OnnxNetwork(folder, described, threads=threads), data, cells)
+        network = OnnxNetwork(folder, described, threads=threads)
+        found = Answered.by(network, data, sampled(parts["train"]))
     found.write(run / LEARNT)
     return found
+
+
+def sampled(cells: Sequence[Cell], count: int = SAMPLE) -> list[Cell]:
+    """So many cells, evenly from all through the list; all, where there are fewer.
+
+    Always as many, for a flat lies nearer to the cells the more of them it was laid through.
+    """
+    if len(cells) <= count:
+        return list(cells)
+    return [cells[int(place)] for place in np.linspace(0, len(cells) - 1, count)]
 
 
 def relative_distances(

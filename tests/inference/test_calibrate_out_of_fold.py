@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 
 from inference import dataset, familiarity, manifest, splits
 from inference.answered import Answered
-from inference.learnt import LEARNT, learnt
+from inference.learnt import LEARNT, learnt, sampled
 from inference.manifest import FAMILIARITY, MANIFEST
 
 FOLDS = 2
@@ -105,6 +105,17 @@ def test_what_a_run_says_of_its_own_cells_is_asked_once_and_kept(folds, cells):
     kept = (folds[0] / LEARNT).read_bytes()
     assert learnt(folds[0], cells).logits == pytest.approx(first.logits)
     assert (folds[0] / LEARNT).read_bytes() == kept
+
+
+def test_a_sample_is_of_one_size_and_from_all_through_the_cells():
+    many = list(range(2705))
+
+    some = sampled(many, 900)
+
+    assert len(some) == len(set(some)) == 900
+    assert (some[0], some[-1]) == (0, 2704)
+    assert max(np.diff(some)) <= 4
+    assert sampled(many[:70], 900) == many[:70]
 
 
 def test_calibrate_takes_all_cells_out_of_fold(of_all, cells, folds, tmp_path):

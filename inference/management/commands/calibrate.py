@@ -13,7 +13,7 @@ from inference.answered import Answered, parts_of
 from inference.calibration import LEVEL, CannotCalibrate
 from inference.dataset import WrongData
 from inference.familiarity import Familiarity
-from inference.learnt import relative_distances
+from inference.learnt import relative_distances, sampled
 from inference.manifest import FAMILIARITY, Manifest
 from inference.runtime import OnnxNetwork
 from inference.weights import WrongWeights
@@ -165,7 +165,8 @@ def calibrate_out_of_fold(  # noqa: PLR0913 -- the last two have defaults
         source=f"each answered by one of {len(runs)} networks that did not learn from its group",
         level=level,
     )
-    training = Answered.by(OnnxNetwork(folder, described, threads=threads), data, parts["train"])
+    network = OnnxNetwork(folder, described, threads=threads)
+    training = Answered.by(network, data, sampled(parts["train"]))
     known = Familiarity.fit_relative(training.features, relative)
     return _written(folder, described, fitted, known)
 
