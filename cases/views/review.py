@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.authentication import WrongPassword, reauthenticate
+from accounts.authentication import WrongPassword, asked, reauthenticate
 from cases import bethesda, charts, permissions, queries, reading, signature, workflow
 from cases.forms import SignForm
 from cases.models import ABNORMAL_CLASSES, Case, CellImage
@@ -115,12 +115,12 @@ def case_sign(request: HttpRequest, case_id: UUID) -> HttpResponse:
     )
     if request.method == "POST" and form.is_valid():
         try:
-            proof = reauthenticate(request, form.cleaned_data["password"])
+            proof = reauthenticate(request, **form.given())
             pictures = form.cleaned_data["pictures"]
             reason = form.cleaned_data["change_reason"]
             workflow.sign(case, reader(request), form.read(), proof, pictures, reason=reason)
         except WrongPassword as error:
-            form.add_error("password", str(error))
+            form.add_error(error.field, str(error))
         except (bethesda.InvalidRead, PermissionDenied, *REFUSALS) as error:
             form.add_error(None, str(error))
         else:
@@ -137,6 +137,7 @@ def case_sign(request: HttpRequest, case_id: UUID) -> HttpResponse:
         "excluded": [cell for cell in cells if cell.finding and cell.finding.exclusion],
         "undecided": reading.undecided(cells),
         "unseen": reading.unseen(cells),
+        "asked": asked(request),
         "meaning": signature.MEANING,
     }
     return render(request, "cases/sign.html", context)
