@@ -196,6 +196,7 @@ STATIC_ROOT = STATE_DIR / "static"
 STATICFILES_DIRS = [
     BASE_DIR / "static",
     ("vendor/plotly", NODE_MODULES / "plotly.js-strict-dist-min"),
+    ("vendor/openseadragon", NODE_MODULES / "openseadragon" / "build" / "openseadragon"),
     ("vendor/fflate", NODE_MODULES / "fflate" / "esm"),
 ]
 SILENCED_SYSTEM_CHECKS = [

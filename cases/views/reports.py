@@ -15,8 +15,7 @@ from cases import bethesda, permissions, signature, workflow
 from cases.forms import AddendForm, AmendForm, ChangeForm, CorrectForm
 from cases.models import Case, Report
 from cases.signed import SignedContent, signed_content
-from cases.views.found import REFUSALS, find_case, reader
-from cases.views.worklist import frame
+from cases.views.found import REFUSALS, find_case, frame, reader
 
 
 @require_safe

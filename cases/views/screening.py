@@ -14,8 +14,7 @@ from accounts.forms import CredentialsForm
 from cases import bethesda, queries, reading, signature, workflow
 from cases.forms import ConcludeForm, ReadForm
 from cases.models import Case
-from cases.views.found import REFUSALS, attempt, find_case, may, reader
-from cases.views.worklist import frame
+from cases.views.found import REFUSALS, attempt, find_case, frame, may, reader
 
 
 @require_http_methods(["GET", "POST"])
