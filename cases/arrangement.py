@@ -65,10 +65,6 @@ class Choice(Generic[T]):
     of_model: bool = False
 
 
-def _nothing(_: Cell) -> Key:
-    return ()
-
-
 SORTS: Mapping[str, Choice[Callable[[Cell], Key]]] = {
     "need": Choice("What needs a look first", _need, of_model=True),
     "abnormal": Choice(
@@ -81,7 +77,8 @@ SORTS: Mapping[str, Choice[Callable[[Cell], Key]]] = {
         "The least familiar first", _by(lambda answer: answer.familiarity), of_model=True
     ),
     "class": Choice("By class", _class),
-    "file": Choice("By file name", _nothing),
+    "file": Choice("By file name", lambda _: ()),
+    "upload": Choice("As they were uploaded", lambda cell: (cell.image.uploaded_at,)),
 }
 FLAGS: Mapping[str, Choice[Callable[[Cell], bool]]] = {
     "look": Choice(
@@ -150,7 +147,7 @@ class Layout:
 
 
 def _first(with_model: bool) -> str:
-    return "need" if with_model else "file"
+    return "need" if with_model else "upload"
 
 
 def choices(of: Mapping[str, Choice[Any]], *, with_model: bool) -> dict[str, str]:

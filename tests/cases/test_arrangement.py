@@ -76,6 +76,6 @@ def test_where_the_model_may_not_be_seen_no_sort_and_no_flag_can_ask_for_it():
 
     layout = Layout.of(chosen, with_model=False)
 
-    assert layout == Layout(sort="file", size="small")
-    assert set(choices(SORTS, with_model=False)) == {"class", "file"}
+    assert layout == Layout(sort="upload", size="small")
+    assert set(choices(SORTS, with_model=False)) == {"class", "file", "upload"}
     assert set(choices(FLAGS, with_model=False)) == {"undecided", "excluded", "unseen"}
