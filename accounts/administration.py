@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import events, laboratories, letters, lockout, people, permissions
+from accounts import events, factors, laboratories, letters, lockout, people, permissions
 from accounts.forms import InvitationForm, LaboratoryForm, RoleForm
 from accounts.models import Invitation, Laboratory, User, time_zones
 from accounts.people import IssuedInvitation
@@ -93,6 +93,8 @@ def user_detail(request: Request, pk: int) -> HttpResponse:
         "may_change_role": permissions.can_change_role(request.user, subject),
         "may_change_seniority": permissions.can_change_seniority(request.user, subject),
         "may_reset": permissions.can_issue_reset_link(request.user, subject),
+        "factor_kinds": factors.kinds_of(subject),
+        "may_reset_factors": permissions.can_reset_factors(request.user, subject),
         "events": events.told(
             events.recent(request.user.laboratory, subject=subject)[:RECENT_EVENTS]
         ),
@@ -158,6 +160,17 @@ def user_unlock(request: Request, pk: int) -> HttpResponse:
         pk,
         lambda subject: people.unlock(subject, request.user),
         "{name} may try to log in again now.",
+    )
+
+
+@administrator_required
+@require_POST
+def user_factors_reset(request: Request, pk: int) -> HttpResponse:
+    return _changed(
+        request,
+        pk,
+        lambda subject: people.reset_factors(subject, request.user),
+        "{name} logs in with the password alone, until they set up a second factor again.",
     )
 
 

@@ -28,6 +28,10 @@ class Action(StrEnum):
     TOKEN_MADE = "token-made"  # noqa: S105 -- an action
     TOKEN_REVOKED = "token-revoked"  # noqa: S105 -- an action
     SETTINGS_CHANGED = "settings-changed"
+    FACTOR_ADDED = "factor-added"
+    FACTOR_REMOVED = "factor-removed"
+    FACTORS_RESET = "factors-reset"
+    RECOVERY_CODES_MADE = "recovery-codes-made"
     LOGGED_IN = "logged-in"
     NOT_RECOGNISED = "not-recognised"
     LOCKED_OUT = "locked-out"
@@ -51,6 +55,10 @@ SENTENCES = {
     Action.TOKEN_MADE: "{subject} made the API token “{token}”",
     Action.TOKEN_REVOKED: "{actor} revoked the API token “{token}” of {subject}",
     Action.SETTINGS_CHANGED: "{actor} changed the settings of the laboratory: {changes}",
+    Action.FACTOR_ADDED: "{subject} set up a second factor: the {kind} “{factor}”",
+    Action.FACTOR_REMOVED: "{subject} removed the {kind} “{factor}” as a second factor",
+    Action.FACTORS_RESET: "{actor} reset the second factor of {subject}, who had lost it",
+    Action.RECOVERY_CODES_MADE: "{subject} made new recovery codes",
     Action.LOGGED_IN: "{subject} logged in with {method}",
     Action.NOT_RECOGNISED: "Somebody gave a wrong {what} for {subject} {where}",
     Action.LOCKED_OUT: "{subject} was locked out after {failures} failures",
@@ -66,6 +74,8 @@ FIELDS = {
     "time_zone": "time zone ",
     "letterhead": "letterhead ",
     "idle_minutes": "minutes until log-off ",
+    "signing_minutes": "minutes of a signing session ",
+    "requires_second_factor": "second factor required ",
     "routine_turnaround_hours": "routine turnaround in hours ",
     "urgent_turnaround_hours": "urgent turnaround in hours ",
     "slides": "slides in a day ",

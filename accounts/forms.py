@@ -9,7 +9,7 @@ from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
-from accounts.authentication import WrongPassword, reauthenticate, recognise
+from accounts.authentication import WrongPassword, confirm_password, recognise
 from accounts.laboratories import LaboratorySettings
 from accounts.models import ApiToken, Invitation, Laboratory, Role, login_name, time_zones
 
@@ -52,10 +52,61 @@ class OwnPasswordForm(PasswordChangeForm):
     def clean_old_password(self) -> str:
         password: str = self.cleaned_data["old_password"]
         try:
-            reauthenticate(self.request, password)
+            confirm_password(self.request, password)
         except WrongPassword as error:
             raise ValidationError(str(error)) from error
         return password
+
+
+class FactorForm(forms.Form):
+    """What is given beside the password: a code that was typed, or a passkey's answer."""
+
+    code = forms.CharField(
+        required=False,
+        max_length=40,
+        label="Code",
+        help_text="Six digits of your authenticator app, or a recovery code.",
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "spellcheck": "false"}),
+    )
+    passkey = forms.CharField(required=False, max_length=20_000, widget=forms.HiddenInput)
+
+    def given(self) -> dict[str, str]:
+        return {name: self.cleaned_data[name] for name in ("code", "passkey")}
+
+
+class CredentialsForm(FactorForm):
+    """What signs: the password, and the second factor where it is asked for (R15)."""
+
+    password = forms.CharField(
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+        label="Your password",
+    )
+
+    def given(self) -> dict[str, str]:
+        return super().given() | {"password": self.cleaned_data["password"]}
+
+
+class AppForm(CredentialsForm):
+    """A new authenticator app, shown to work by a code of it."""
+
+    name = forms.CharField(max_length=100, label="What you call it", initial="Phone")
+    first_code = forms.CharField(
+        max_length=10,
+        label="The code that the app shows now",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "inputmode": "numeric"}),
+    )
+    field_order = ("name", "first_code", "password", "code")
+
+
+class PasskeyForm(CredentialsForm):
+    """A new passkey; the browser's script fills in what it has made."""
+
+    name = forms.CharField(max_length=100, label="What you call it", initial="Passkey")
+    made = forms.CharField(
+        required=False, max_length=20_000, widget=forms.HiddenInput(attrs={"data-made": ""})
+    )
+    field_order = ("name", "password", "code")
 
 
 class InvitationForm(forms.ModelForm):  # type: ignore[type-arg] # not at run time
@@ -87,12 +138,16 @@ class LaboratoryForm(forms.ModelForm):  # type: ignore[type-arg] # not at run ti
             "time_zone",
             "letterhead",
             "idle_minutes",
+            "signing_minutes",
+            "requires_second_factor",
             "routine_turnaround_hours",
             "urgent_turnaround_hours",
         ]
         labels = {
             "name": "Name of the laboratory",
             "idle_minutes": "Minutes until log-off",
+            "signing_minutes": "Minutes of a signing session",
+            "requires_second_factor": "Everybody needs a second factor",
             "routine_turnaround_hours": "Turnaround of routine cases",
             "urgent_turnaround_hours": "Turnaround of urgent cases",
         }

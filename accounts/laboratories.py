@@ -18,6 +18,8 @@ class LaboratorySettings:
     idle_minutes: int
     routine_turnaround_hours: int
     urgent_turnaround_hours: int
+    signing_minutes: int = 30
+    requires_second_factor: bool = False
     letterhead: str = ""
 
 

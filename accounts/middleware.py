@@ -1,4 +1,4 @@
-"""What happens around every page: log-off after idle time, and the laboratory's time zone."""
+"""Around every page: log-off after idle time, the second factor, the laboratory's time zone."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from urllib.parse import urlencode, urlsplit
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import REDIRECT_FIELD_NAME, logout
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import resolve_url
+from django.urls import Resolver404, resolve
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import HttpResponseClientRedirect
 
+from accounts import arrival
 from accounts.models import User
 
 LAST_ACTIVITY = "last_activity"
@@ -43,6 +45,38 @@ def idle_logoff(get_response: Page) -> Page:
         if not known and _asks_to_log_in(response):
             return _way_to_log_in(request, response)
         return response
+
+    return middleware
+
+
+SET_UP = {
+    *("factor-list", "factor-app", "factor-passkey", "passkey-offer", "passkey-challenge"),
+    *("recovery-codes", "logout"),
+}
+
+
+def second_factor_first(get_response: Page) -> Page:
+    """Where the laboratory requires a second factor, lead who gave none to its set-up.
+
+    Nothing else is open to them. Programs with an API token have no session and are not concerned.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        user = request.user
+        if (
+            not user.is_authenticated
+            or not user.laboratory.requires_second_factor
+            or request.session.get(arrival.GAVE_FACTOR)
+            or _address(request) in SET_UP
+        ):
+            return get_response(request)
+        place = resolve_url("factor-list")
+        if request.headers.get("HX-Request") == "true":
+            return HttpResponseClientRedirect(place)
+        if request.path_info.startswith("/api/") or _is_background(request):
+            sentence = "Your laboratory requires a second factor: set one up on your profile page."
+            return JsonResponse({"detail": sentence}, status=403)
+        return HttpResponseRedirect(place)
 
     return middleware
 
@@ -76,6 +110,13 @@ def _end_or_note(request: HttpRequest, user: User) -> None:
 
 def _noted_every(minutes: int) -> float:
     return min(NOTED_EVERY.total_seconds(), minutes * 60 / 20)
+
+
+def _address(request: HttpRequest) -> str | None:
+    try:
+        return resolve(request.path_info).url_name
+    except Resolver404:
+        return None
 
 
 def _is_background(request: HttpRequest) -> bool:

@@ -59,6 +59,15 @@ class Laboratory(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(8760)],
         help_text="The same for an urgent case.",
     )
+    signing_minutes = models.PositiveSmallIntegerField(
+        default=30,
+        validators=[MinValueValidator(1), MaxValueValidator(480)],
+        help_text="Minutes after a full signature in which the password alone signs again.",
+    )
+    requires_second_factor = models.BooleanField(
+        default=False,
+        help_text="Whoever has no second factor sets one up after log-in, before anything else.",
+    )
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -68,6 +77,7 @@ class Laboratory(models.Model):
             models.CheckConstraint(
                 name="laboratory_times_are_positive",
                 condition=Q(idle_minutes__gte=1)
+                & Q(signing_minutes__gte=1)
                 & Q(routine_turnaround_hours__gte=1)
                 & Q(urgent_turnaround_hours__gte=1),
             ),
@@ -247,6 +257,57 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Factor(models.Model):
+    """A second thing that proves who is there, beside the password; removed, its secret is gone."""
+
+    class Kind(models.TextChoices):
+        CODE = "code", "Authenticator app"
+        PASSKEY = "passkey"
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="factors")
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    name = models.CharField(max_length=100)
+    sealed = models.TextField(
+        editable=False, help_text="Encrypted: an app's secret, a passkey's public key."
+    )
+    credential = models.CharField(  # noqa: DJ001 -- unique, where there is one
+        max_length=64, null=True, editable=False, help_text="SHA-256 of a passkey's id."
+    )
+    counter = models.BigIntegerField(
+        default=0, editable=False, help_text="The step of the last code, or a passkey's own count."
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["created_at", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["credential"], name="passkey_has_one_owner"),
+            models.CheckConstraint(
+                name="factor_of_a_kind_with_its_parts",
+                condition=Q(kind="code", credential=None)
+                | Q(kind="passkey", credential__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RecoveryCode(models.Model):
+    """A code for the day on which the second factor is lost; only its digest is kept."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="recovery_codes")
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return "used" if self.used_at else "unused"
 
 
 class ChainHead(models.Model):

@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from accounts import events, lockout, permissions
+from accounts import events, factors, lockout, permissions
 from accounts.events import Action
 from accounts.models import ApiToken, Invitation, Laboratory, Role, User, login_name
 
@@ -244,6 +244,25 @@ def issue_reset_link(subject: User, actor: User) -> ResetLink:
             uidb64=urlsafe_base64_encode(force_bytes(subject.pk)),
             token=default_token_generator.make_token(subject),
         )
+
+
+def reset_factors(subject: User, actor: User) -> User:
+    """Forget the second factors of a person who has lost them; their sessions end.
+
+    The password stays as it is, and no secret is shown to anybody.
+    """
+    with _acting(actor) as actor:
+        subject = _fresh(subject)
+        _require(permissions.can_reset_factors(actor, subject))
+        forgotten = factors.forget_all(subject)
+        if not forgotten:
+            raise Refused(f"{subject.name} has no second factor to reset.")
+        subject.sessions_ended_at = timezone.now()
+        subject.save(update_fields=["sessions_ended_at"])
+        events.record(
+            Action.FACTORS_RESET, subject.laboratory, actor, subject, factors_forgotten=forgotten
+        )
+    return subject
 
 
 def change_password(user: User, password: str) -> User:

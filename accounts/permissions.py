@@ -50,3 +50,8 @@ def can_change_seniority(user: User, subject: User) -> bool:
 def can_issue_reset_link(user: User, subject: User) -> bool:
     """Never for oneself: whoever finds an open session would need no password to take it over."""
     return can_manage(user, subject) and subject.is_active and subject.pk != user.pk
+
+
+def can_reset_factors(user: User, subject: User) -> bool:
+    """Never one's own: a found session would be enough to be rid of what protects the account."""
+    return can_manage(user, subject) and subject.pk != user.pk

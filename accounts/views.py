@@ -22,9 +22,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import events, letters, people, tokens
-from accounts.events import Action
-from accounts.forms import LoginForm, OwnPasswordForm, TokenForm
+from accounts import arrival, authentication, factors, letters, people, tokens
+from accounts.authentication import WrongPassword
+from accounts.forms import FactorForm, LoginForm, OwnPasswordForm, TokenForm
 from accounts.models import User
 from accounts.requests import Request
 
@@ -42,10 +42,36 @@ class LogIn(LoginView):
     redirect_authenticated_user = True
 
     def form_valid(self, form: Any) -> HttpResponse:  # noqa: ANN401 -- the base class is generic
-        answer = super().form_valid(form)
         user = form.get_user()
-        events.record(Action.LOGGED_IN, user.laboratory, user, user, method="a password")
-        return answer
+        if factors.kinds_of(user):
+            arrival.begin(self.request, user, self.get_success_url())
+            return redirect("login-factor")
+        arrival.arrive(self.request, user, "a password")
+        return redirect(self.get_success_url())
+
+
+@never_cache
+@sensitive_post_parameters()
+@require_http_methods(["GET", "POST"])
+def login_factor(request: HttpRequest) -> HttpResponse:
+    """The second step of log-in, for who has a second factor; without the first it is not there."""
+    known = arrival.halfway(request)
+    if known is None:
+        return redirect("login")
+    user, place = known
+    form = FactorForm(request.POST or None)
+    form.fields["code"].widget.attrs["autofocus"] = True
+    if form.is_valid():
+        answer = authentication.answer_of(request, **form.given())
+        try:
+            method = authentication.prove(request, user, answer, "at log-in")
+        except WrongPassword as error:
+            form.add_error("code", str(error))
+        else:
+            arrival.arrive(request, user, f"a password and {method}", gave_factor=True)
+            return redirect(place)
+    context = {"form": form, "kinds": factors.kinds_of(user), "person": user}
+    return render(request, "accounts/login_factor.html", context)
 
 
 class PasswordChange(PasswordChangeView):
@@ -58,6 +84,7 @@ class PasswordChange(PasswordChangeView):
     def form_valid(self, form: Any) -> HttpResponse:  # noqa: ANN401 -- the base class is generic
         user = people.change_password(form.user, form.cleaned_data["new_password1"])
         update_session_auth_hash(self.request, user)
+        self.request.session.pop(authentication.SIGNING_SINCE, None)
         messages.success(self.request, "Your password is changed; your other sessions are ended.")
         return redirect("profile")
 

@@ -5,6 +5,7 @@ answer, out of the same pass through the network; nothing is computed again. Mod
 larger pictures answered seven by seven places, and what they answered is kept as it was.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +46,16 @@ def unpack_maps(stored: bytes) -> Maps:
     """The five maps, by class, row and column."""
     maps: Maps = _unpacked(stored).astype(float).round(4).tolist()
     return maps
+
+
+def likeness(one: bytes, others: Sequence[bytes]) -> NDArray[np.float32]:
+    """The cosine between these features and each of the others, as they are stored."""
+    compared = np.frombuffer(b"".join([one, *others]), STORED).astype(np.float32)
+    rows = compared.reshape(-1, FEATURES)
+    lengths = np.linalg.norm(rows, axis=1)
+    scaled = rows / np.where(lengths > 0, lengths, 1)[:, None]
+    cosines: NDArray[np.float32] = scaled[1:] @ scaled[0]
+    return cosines
 
 
 def largest(stored: list[bytes]) -> float:

@@ -1,55 +1,19 @@
 """Model fields whose values are encrypted at rest, for what would name a patient.
 
-A column holds Fernet tokens. The first of ``PATIENT_KEYS`` encrypts and every one decrypts, so a
-key is replaced by putting a new one in front. A token is different each time, hence nothing is
-found by its value: only ``isnull`` can be asked.
+A column holds Fernet tokens, see `accounts.encryption`. A token is different each time, hence
+nothing is found by its value: only ``isnull`` can be asked.
 """
 
 from datetime import date
-from functools import lru_cache
 from typing import Any, NoReturn
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django import forms
-from django.conf import settings
-from django.core.exceptions import FieldError, ImproperlyConfigured
+from django.core.exceptions import FieldError
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import Expression
 
-
-class MissingKey(Exception):
-    """No configured key opens a stored value: the key that closed it is not among them."""
-
-
-def _encrypt(text: str) -> str:
-    return _keys().encrypt(text.encode()).decode()
-
-
-def _decrypt(token: str) -> str:
-    try:
-        return _keys().decrypt(token.encode()).decode()
-    except InvalidToken as error:
-        raise MissingKey(
-            "A patient's name or birth date was encrypted with a key that PATIENT_KEYS does not"
-            " name. Put that key back, behind the first one."
-        ) from error
-
-
-def _keys() -> MultiFernet:
-    return _fernet(tuple(settings.PATIENT_KEYS))
-
-
-@lru_cache(maxsize=4)
-def _fernet(keys: tuple[str, ...]) -> MultiFernet:
-    if not keys:
-        raise ImproperlyConfigured("PATIENT_KEYS is empty: name at least one Fernet key.")
-    try:
-        return MultiFernet([Fernet(key) for key in keys])
-    except ValueError as error:
-        raise ImproperlyConfigured(
-            "PATIENT_KEYS names something that is no Fernet key (32 bytes in URL-safe base64)."
-        ) from error
+from accounts.encryption import decrypt, encrypt
 
 
 class _EncryptedMixin:
@@ -63,7 +27,7 @@ class _EncryptedMixin:
     def from_db_value(
         self, value: str | None, _expression: Expression, _connection: BaseDatabaseWrapper
     ) -> Any:  # noqa: ANN401 -- what it is depends on the field
-        return self.to_python(_decrypt(value) if value else value)  # type: ignore[attr-defined]
+        return self.to_python(decrypt(value) if value else value)  # type: ignore[attr-defined]
 
     def get_db_prep_value(
         self,
@@ -73,7 +37,7 @@ class _EncryptedMixin:
     ) -> Any:  # noqa: ANN401 -- Django's signature
         """The one place where a value becomes a token, whichever way it is written."""
         value = value if prepared else self.get_prep_value(value)  # type: ignore[attr-defined]
-        return _encrypt(str(value)) if value not in (None, "") else value
+        return encrypt(str(value)) if value not in (None, "") else value
 
     def get_lookup(self, lookup_name: str) -> Any:  # noqa: ANN401 -- Django's signature
         if lookup_name != "isnull":

@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.forms.boundfield import BoundField, BoundWidget
 from django.http import QueryDict
 
+from accounts.forms import CredentialsForm
 from accounts.models import User
 from cases import bethesda, correlation, workflow
 from cases.models import SET_LEVELS, Case, Histology, ReadingSettings, Task
@@ -132,14 +133,6 @@ class ReadForm(forms.Form):
         return bethesda.Read.from_json({name: self.cleaned_data[name] for name in names})
 
 
-def _password() -> forms.CharField:
-    return forms.CharField(
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-        label="Your password",
-    )
-
-
 def _change_reason() -> forms.CharField:
     return forms.CharField(
         max_length=1000,
@@ -156,24 +149,19 @@ class ConcludeForm(ReadForm):
     change_reason = _change_reason()
 
 
-class PasswordForm(forms.Form):
-    password = _password()
-
-
-class SignForm(ReadForm):
-    """A read, the pictures that the report shows, and the password that signs it."""
+class SignForm(ReadForm, CredentialsForm):
+    """A read, the pictures that the report shows, and what signs it."""
 
     change_reason = _change_reason()
     pictures = forms.TypedMultipleChoiceField(coerce=UUID, required=False)
-    password = _password()
 
     def __init__(self, data: Any, pictures: Iterable[tuple[UUID, str]], **rest: Any) -> None:  # noqa: ANN401 -- as in the base class
         super().__init__(data, **rest)
         self.fields["pictures"].choices = list(pictures)  # type: ignore[attr-defined]
 
 
-class ChangeForm(forms.Form):
-    """Why a released report is changed, who was told, and the password that signs the change."""
+class ChangeForm(CredentialsForm):
+    """Why a released report is changed, who was told, and what signs the change."""
 
     supersedes = forms.IntegerField(widget=forms.HiddenInput)
     reason = forms.CharField(
@@ -199,7 +187,6 @@ class ChangeForm(forms.Form):
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         help_text="In the time of the laboratory.",
     )
-    password = _password()
 
     def change(self) -> Change:
         names = [field.name for field in fields(Change)]

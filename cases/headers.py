@@ -37,7 +37,8 @@ class PictureFormat(StrEnum):
 class Header:
     """A picture's own account of itself; ``decodable`` is the file without what need not be read.
 
-    ``orientation`` is the EXIF value that is still to be applied after decoding.
+    ``orientation`` is the EXIF value that is still to be applied after decoding. ``micrometres``
+    is how long a pixel's side is, where the header says so as a microscope would.
     """
 
     format: PictureFormat
@@ -46,6 +47,7 @@ class Header:
     decodable: bytes
     frames: int = 1
     orientation: int = 1
+    micrometres: float | None = None
 
 
 def inspect(content: bytes) -> Header:
@@ -98,6 +100,25 @@ def _refuse_crumbs(pieces: int) -> None:
         raise RefusedFile(f"The picture is cut into more than {MAX_PIECES:,} pieces.")
 
 
+# --- How long a pixel is
+
+_METRE, _CENTIMETRE, _INCH = 1e6, 1e4, 25_400.0  # in micrometres
+_FINEST, _COARSEST = 0.005, 10.0  # micrometres a pixel
+_SQUARE = 0.01  # by how much the two sides of a pixel may differ
+
+
+def _pixel_side(across: float, down: float, unit: float) -> float | None:
+    """Micrometres, from so many pixels a unit; None where that says nothing of the specimen.
+
+    Most files carry a density that some program put there for screens or paper, 72 or 300 dots an
+    inch. A microscope sees far finer: what is coarser than ten micrometres is no scale.
+    """
+    if across <= 0 or down <= 0 or abs(across - down) > _SQUARE * across:
+        return None
+    side = unit / across
+    return side if _FINEST <= side <= _COARSEST else None
+
+
 # --- BMP
 
 
@@ -105,31 +126,36 @@ def _bmp(content: bytes) -> Header:
     offset, header_size = struct.unpack_from("<II", content, 10)
     if header_size == _BMP_CORE_HEADER:
         width, height, _, bits = struct.unpack_from("<HHHH", content, 18)
-        compression = 0
+        compression, density = 0, (0, 0)
     else:
         width, height, _, bits, compression = struct.unpack_from("<iiHHI", content, 18)
         height = abs(height)  # negative: stored from the top down
+        density = struct.unpack_from("<ii", content, 38) if header_size >= _BMP_INFO else (0, 0)
     if compression not in _BMP_UNCOMPRESSED:
         raise RefusedFile("The picture is a compressed BMP, which is not read: save it as PNG.")
     row = (max(width, 0) * bits + 31) // 32 * 4
     if offset + row * height > len(content):
         raise RefusedFile(CUT_OFF)
-    return Header(PictureFormat.BMP, width, height, content)
+    side = _pixel_side(*density, _METRE)
+    return Header(PictureFormat.BMP, width, height, content, micrometres=side)
 
 
 _BMP_CORE_HEADER = 12
+_BMP_INFO = 40  # bytes of the header that has a density
 _BMP_UNCOMPRESSED = (0, 3, 6)  # plain, and the two kinds of bit fields
 
 
 # --- PNG
 
 # Text, times and the like are not handed on: a text may unpack to more than the picture.
+_PNG_DENSITY = ">IIB"
 _PNG_NEEDED = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"iCCP", b"eXIf"}
 
 
 def _png(content: bytes) -> Header:
     kept = [content[:8]]
     first, size, frames, orientation = True, (0, 0), 1, 1
+    side = None
     for kind, body, whole in _png_chunks(content):
         if first != (kind == b"IHDR"):
             raise RefusedFile(DAMAGED)
@@ -140,10 +166,13 @@ def _png(content: bytes) -> Header:
             (frames,) = struct.unpack_from(">I", body)
         elif kind == b"eXIf":
             orientation = _orientation(body)
+        elif kind == b"pHYs" and len(body) == struct.calcsize(_PNG_DENSITY):
+            across, down, unit = struct.unpack(_PNG_DENSITY, body)
+            side = _pixel_side(across, down, _METRE) if unit == 1 else None
         if kind in _PNG_NEEDED:
             kept.append(whole)
             _refuse_crumbs(len(kept))
-    return Header(PictureFormat.PNG, *size, b"".join(kept), frames, orientation)
+    return Header(PictureFormat.PNG, *size, b"".join(kept), frames, orientation, side)
 
 
 def _png_chunks(content: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
@@ -173,6 +202,7 @@ def _jpeg(content: bytes) -> Header:
     """The first picture in the file: phones put a second one behind it, which is left out."""
     kept = [content[:2]]
     frame, size, scans, orientation = 0, (0, 0), 0, 1
+    side = None
     for marker, segment in _jpeg_segments(content):
         body = segment[4:]
         if marker in _JPEG_FRAMES:
@@ -183,6 +213,9 @@ def _jpeg(content: bytes) -> Header:
             scans += 1
         elif marker == 0xE1 and body.startswith(b"Exif\0\0"):  # noqa: PLR2004 -- APP1
             orientation = _orientation(body)
+            side = side or _exif_pixel_side(body)
+        elif marker == 0xE0 and body.startswith(b"JFIF\0"):  # noqa: PLR2004 -- APP0
+            side = _jfif_pixel_side(body)
         if _jpeg_is_needed(marker, body):
             kept.append(segment)
             _refuse_crumbs(len(kept))
@@ -192,7 +225,15 @@ def _jpeg(content: bytes) -> Header:
     # marker it has to ask for more, and a picture that lacks its last rows is found out. Of several
     # passes it reads all before it paints, and needs the marker to know the last.
     ending = DECODER_LOOKAHEAD if frame in _JPEG_SEQUENTIAL and scans == 1 else b"\xff\xd9"
-    return Header(PictureFormat.JPEG, *size, b"".join([*kept, ending]), orientation=orientation)
+    return Header(PictureFormat.JPEG, *size, b"".join([*kept, ending]), 1, orientation, side)
+
+
+def _jfif_pixel_side(body: bytes) -> float | None:
+    try:
+        unit, across, down = struct.unpack_from(">BHH", body, 7)
+    except struct.error:
+        return None
+    return _pixel_side(across, down, {1: _INCH, 2: _CENTIMETRE}.get(unit, 0.0))
 
 
 def _jpeg_is_needed(marker: int, body: bytes) -> bool:
@@ -274,6 +315,9 @@ def _webp_size(kind: bytes, body: bytes) -> tuple[int, int]:
 _SUBFILE, _WIDTH, _HEIGHT, _ORIENTATION, _PLANES = 254, 256, 257, 274, 277
 _STRIPS, _STRIP_BYTES, _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES = 273, 279, 322, 323, 324, 325
 _REDUCED = 1  # a page that is only a smaller copy of another
+_DENSITY_ACROSS, _DENSITY_DOWN, _DENSITY_UNIT = 282, 283, 296
+_DENSITY_UNITS = {2: _INCH, 3: _CENTIMETRE}
+_RATIONAL = 5  # the field type of a fraction
 _NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}  # the field types that hold whole numbers
 
 
@@ -300,6 +344,20 @@ class _Entry:
     @property
     def number(self) -> int | None:
         return self.numbers[0] if self.count == 1 and self.numbers else None
+
+    @property
+    def fraction(self) -> float:
+        """A fraction; 0 where it is none."""
+        if self.kind != _RATIONAL or self.count != 1:
+            return 0.0
+        layout = f"{self.byte_order}II"
+        is_here = len(self.inline) >= struct.calcsize(layout)
+        place = (self.inline, 0) if is_here else (self.content, self.pointer)
+        try:
+            over, under = struct.unpack_from(layout, *place)
+        except struct.error:
+            return 0.0
+        return over / under if under else 0.0
 
 
 _Directory = dict[int, _Entry]
@@ -353,7 +411,17 @@ def _tiff(content: bytes) -> Header:
             ends = map(sum, zip(first[places].numbers, first[lengths].numbers, strict=False))
             if max(ends, default=0) > len(content):
                 raise RefusedFile(CUT_OFF)
-    return Header(PictureFormat.TIFF, width, height, content, max(len(full), 1))
+    frames = max(len(full), 1)
+    return Header(
+        PictureFormat.TIFF, width, height, content, frames, micrometres=_directory_side(first)
+    )
+
+
+def _directory_side(page: _Directory) -> float | None:
+    unit = _DENSITY_UNITS.get(_number(page, _DENSITY_UNIT) or 0)
+    if unit is None or not {_DENSITY_ACROSS, _DENSITY_DOWN} <= page.keys():
+        return None
+    return _pixel_side(page[_DENSITY_ACROSS].fraction, page[_DENSITY_DOWN].fraction, unit)
 
 
 def _refuse_absurd_pieces(page: _Directory, width: int, height: int) -> None:
@@ -387,6 +455,17 @@ def _orientation(exif: bytes) -> int:
     except (struct.error, OverflowError, RefusedFile):
         pass
     return 1
+
+
+def _exif_pixel_side(exif: bytes) -> float | None:
+    """What the camera wrote of its resolution; EXIF that cannot be read is as none."""
+    exif = exif.removeprefix(b"Exif\0\0")
+    try:
+        for directory in _directories(exif):
+            return _directory_side(directory)
+    except (struct.error, OverflowError, RefusedFile):
+        pass
+    return None
 
 
 _READERS: dict[PictureFormat, Callable[[bytes], Header]] = {

@@ -106,6 +106,7 @@ class Picture:
     width: int
     height: int
     source_format: PictureFormat
+    micrometres: float | None = None  # of a pixel's side, where the header says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,7 @@ def read(content: bytes, limits: Limits) -> Picture:
         width=rgb.width,
         height=rgb.height,
         source_format=header.format,
+        micrometres=header.micrometres,
     )
 
 

@@ -300,6 +300,9 @@ class CellImage(models.Model):
     width = models.PositiveIntegerField(help_text="Pixels.")
     height = models.PositiveIntegerField(help_text="Pixels.")
     source_format = models.CharField(max_length=8)
+    micrometres = models.FloatField(
+        null=True, blank=True, help_text="Of a pixel's side, where the file's header says so."
+    )
     uploaded_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     uploaded_at = models.DateTimeField(default=clock.now)
 
@@ -761,6 +764,25 @@ class WorkloadLimit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.person}: {self.slides}"
+
+
+class ReaderPreferences(models.Model):
+    """How one person likes to read: the layout of the gallery, and the keys they changed."""
+
+    reader = models.OneToOneField(User, on_delete=models.CASCADE, related_name="+")
+    layout = models.JSONField(default=dict, help_text="See `cases.arrangement`.")
+    keys = models.JSONField(default=dict, help_text="See `cases.keys`.")
+
+    class Meta:
+        verbose_name_plural = "reader preferences"
+
+    def __str__(self) -> str:
+        return f"preferences of {self.reader}"
+
+    @classmethod
+    def of(cls, reader: User) -> ReaderPreferences:
+        """Theirs, or the defaults where they never chose anything."""
+        return cls.objects.filter(reader=reader).first() or cls(reader=reader)
 
 
 class Display(models.Model):

@@ -1,5 +1,6 @@
 """Named reads: worklists and their counts, progress, the answers and findings of a case."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from django.db.models import (
     Exists,
     F,
     OuterRef,
+    Prefetch,
     Q,
     QuerySet,
     Subquery,
@@ -237,10 +239,63 @@ def gallery(case: Case, sight: Sight) -> list[Cell]:
     return sorted(cells, key=_need_of_a_look) if sight.model else cells
 
 
+def cell(case: Case, image: CellImage, sight: Sight) -> Cell:
+    """One cell of the gallery, asked for alone."""
+    last = case.runs.order_by("-queued_at").first() if sight.model else None
+    failure = last.failures.filter(image=image).first() if last else None
+    return Cell(
+        image,
+        shown_predictions(case, sight).filter(image=image).first(),
+        shown_findings(case, sight).filter(image=image).first(),
+        failure.reason if failure else "",
+        displays(case).filter(image=image).exists(),
+    )
+
+
 def _need_of_a_look(cell: Cell) -> tuple[int, float, str]:
     if cell.prediction is None:
         return (0, 0.0, cell.image.name)
     return (1 if cell.prediction.abstained else 2, -cell.prediction.abnormality, cell.image.name)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherCase:
+    """Another case of the same patient, with the interpretation of its report."""
+
+    case: Case
+    interpretation: str
+
+
+OTHER_CASES = 20  # as many as a reader looks through
+
+
+def other_cases(case: Case) -> list[OtherCase]:
+    """What else is known of the patient in this laboratory, the newest first."""
+    others = (
+        Case.objects.filter(patient=case.patient_id, laboratory=case.laboratory_id)
+        .exclude(pk=case.pk)
+        .prefetch_related(Prefetch("reports", Report.objects.order_by("version")))
+        .order_by("-accessioned_at")[:OTHER_CASES]
+    )
+    return [OtherCase(other, _interpretation(other)) for other in others]
+
+
+def _interpretation(case: Case) -> str:
+    """What the newest report says, in codes; empty where none is signed or can be read."""
+    reports = case.reports.all()
+    if not reports:
+        return ""
+    try:
+        read = bethesda.Read.from_json(json.loads(list(reports)[-1].content)["read"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return bethesda.in_short(read)
+
+
+def waiting(user: User, but: Case) -> QuerySet[Case]:
+    """The open cases of the user's laboratory but this one, the first due first."""
+    others = Case.objects.visible_to(user).exclude(pk=but.pk).exclude(status=Status.SIGNED)
+    return others.select_related("laboratory", "reviewer").order_by("due_at", "pk")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ urlpatterns = [
     path("reads/", views.readers, name="readers"),
     path("reads/<int:person_id>/", views.reads, name="reads"),
     path("reads/<int:person_id>/workload/", views.reads_workload, name="reads-workload"),
+    path("reading/layout/", views.gallery_layout, name="gallery-layout"),
+    path("reading/keys/", views.reading_keys, name="reading-keys"),
     path("cases/", views.worklist, name="worklist"),
     path("cases/new/", views.case_new, name="case-new"),
     path("cases/<uuid:case_id>/", views.case_detail, name="case-detail"),
@@ -41,7 +43,13 @@ urlpatterns = [
     path("cases/<uuid:case_id>/report/amend/", views.case_amend, name="case-amend"),
     path("cases/<uuid:case_id>/report/correct/", views.case_correct, name="case-correct"),
     path("cases/<uuid:case_id>/trail/", views.case_trail, name="case-trail"),
+    path("cases/<uuid:case_id>/ahead/", views.case_ahead, name="case-ahead"),
     path("cases/<uuid:case_id>/cells/<uuid:image_id>/", views.cell, name="cell"),
+    path(
+        "cases/<uuid:case_id>/cells/<uuid:image_id>/similar/",
+        views.cell_similar,
+        name="cell-similar",
+    ),
     path(
         "cases/<uuid:case_id>/cells/<uuid:image_id>/remove/",
         views.image_remove,

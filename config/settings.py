@@ -14,7 +14,7 @@ STATE_DIR = Path(env.text("STATE_DIR", str(BASE_DIR / ".state")))
 
 DEBUG = env.flag("DEBUG", default=False)
 # Empty only where nothing is signed or encrypted (`classify`, `train`, `check`): Django refuses to
-# sign with an empty key, and `cases.encryption` to encrypt without one.
+# sign with an empty key, and `accounts.encryption` to encrypt without one.
 SECRET_KEY = env.text("SECRET_KEY", "")
 PATIENT_KEYS = env.listed("PATIENT_KEYS", [])
 ALLOWED_HOSTS = env.listed("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
@@ -61,6 +61,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "accounts.middleware.idle_logoff",
+    "accounts.middleware.second_factor_first",
     "accounts.middleware.laboratory_time_zone",
     "axes.middleware.AxesMiddleware",
 ]
@@ -111,6 +112,7 @@ AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
+    "accounts.backends.SecondFactorBackend",
 ]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
@@ -195,6 +197,7 @@ STATIC_ROOT = STATE_DIR / "static"
 STATICFILES_DIRS = [
     BASE_DIR / "static",
     ("vendor/plotly", NODE_MODULES / "plotly.js-strict-dist-min"),
+    ("vendor/openseadragon", NODE_MODULES / "openseadragon" / "build" / "openseadragon"),
     ("vendor/fflate", NODE_MODULES / "fflate" / "esm"),
 ]
 SILENCED_SYSTEM_CHECKS = [

@@ -17,8 +17,7 @@ from accounts.models import User
 from cases import audit, permissions, signature
 from cases.models import Case, Report
 from cases.signed import signed_content
-from cases.views.found import find_case, reader
-from cases.views.worklist import frame
+from cases.views.found import find_case, frame, reader
 from reports import pdf, verification
 
 logger = logging.getLogger(__name__)

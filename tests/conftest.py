@@ -80,8 +80,11 @@ def browser(chromium):
 
 
 @pytest.fixture
-def page(browser):
-    """An empty page of its own, without anyone's cookies."""
+def page(browser, transactional_db):
+    """An empty page of its own, without anyone's cookies.
+
+    It is closed before the database is emptied: what a page saves behind would come too late.
+    """
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     yield context.new_page()
     context.close()

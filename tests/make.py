@@ -160,6 +160,7 @@ def image(case: Case, position: int = 0, content: bytes | None = None) -> CellIm
         width=picture.width,
         height=picture.height,
         source_format=picture.source_format,
+        micrometres=picture.micrometres,
         uploaded_by=case.accessioned_by,
     )
 

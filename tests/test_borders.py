@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import URLResolver, get_resolver, reverse
 
 from accounts import people as accounts_people
+from accounts.models import Factor
 from accounts.tokens import make_token
 from cases.models import Case, Task
 from tests import make
@@ -52,6 +53,9 @@ class World:
             administrator, email="new@example.org", name="New", role="pathologist"
         )
         token, _ = make_token(self.people["cytotechnologist"], "a program")
+        factor = Factor.objects.create(
+            user=administrator, kind="code", name="Phone", sealed="sealed"
+        )
         self.named = {
             "case_id": self.case.pk,
             "image_id": self.case.images.get().pk,
@@ -66,6 +70,7 @@ class World:
         self.numbers = {
             "invitation": issued.invitation.pk,
             "token": token.pk,
+            "factor": factor.pk,
             "user": self.subject.pk,
         }
 
@@ -99,6 +104,9 @@ ANSWERS = {
     "model-card GET": (DRAFT, EVERYONE),
     "login GET": (DRAFT, "200 to to to to to to"),
     "login POST": (DRAFT, "200 to to to to to to"),
+    "login-factor GET": (DRAFT, "in in in in in in in"),
+    "login-factor POST": (DRAFT, "in in in in in in in"),
+    "passkey-challenge POST": (DRAFT, "403 200 200 200 200 200 200"),
     "logout POST": (DRAFT, "in in in in in in in"),
     "invitation-accept GET": (DRAFT, EVERYONE),
     "invitation-accept POST": (DRAFT, EVERYONE),
@@ -112,6 +120,16 @@ ANSWERS = {
     "profile GET": (DRAFT, MEMBERS),
     "token-make POST": (DRAFT, MEMBERS),
     "token-revoke POST": (DRAFT, "in to 404 404 404 404 404"),
+    "factor-list GET": (DRAFT, MEMBERS),
+    "factor-app GET": (DRAFT, MEMBERS),
+    "factor-app POST": (DRAFT, MEMBERS),
+    "factor-passkey GET": (DRAFT, MEMBERS),
+    "factor-passkey POST": (DRAFT, MEMBERS),
+    "passkey-offer POST": (DRAFT, MEMBERS),
+    "recovery-codes GET": (DRAFT, "in to to 200 to to to"),
+    "recovery-codes POST": (DRAFT, "in to to 200 to to to"),
+    "factor-remove GET": (DRAFT, "in 404 404 200 404 404 404"),
+    "factor-remove POST": (DRAFT, "in 404 404 200 404 404 404"),
     "user-list GET": (DRAFT, ADMINISTRATORS),
     "account-events GET": (DRAFT, ADMINISTRATORS),
     "invitation-make POST": (DRAFT, ADMINISTRATORS),
@@ -124,6 +142,7 @@ ANSWERS = {
     "user-reactivate POST": (DRAFT, "in 403 403 to 403 403 404"),
     "user-unlock POST": (DRAFT, "in 403 403 to 403 403 404"),
     "user-reset-link POST": (DRAFT, "in 403 403 200 403 403 404"),
+    "user-factors-reset POST": (DRAFT, "in 403 403 to 403 403 404"),
     "laboratory-settings GET": (DRAFT, ADMINISTRATORS),
     "laboratory-settings POST": (DRAFT, ADMINISTRATORS),
     "reading-settings GET": (DRAFT, ADMINISTRATORS),
@@ -173,6 +192,11 @@ ANSWERS = {
     "case-correct POST": (SIGNED, "in 403 to 403 404 404 404"),
     "case-trail GET": (DRAFT, THE_LABORATORY),
     "cell GET": (READING, THE_LABORATORY),
+    "cell-similar GET": (READING, THE_LABORATORY),
+    "case-ahead GET": (READING, THE_LABORATORY),
+    "gallery-layout POST": (DRAFT, "in to to to to to to"),
+    "reading-keys GET": (DRAFT, MEMBERS),
+    "reading-keys POST": (DRAFT, MEMBERS),
     "image-remove POST": (DRAFT, "in to 403 403 404 404 404"),
     "image GET": (DRAFT, THE_LABORATORY),
     "thumbnail GET": (DRAFT, THE_LABORATORY),

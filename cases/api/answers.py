@@ -141,6 +141,7 @@ class ImageSerializer(serializers.ModelSerializer[CellImage]):
             "height",
             "digest",
             "source_format",
+            "micrometres",
             "uploaded_at",
             "picture",
             "thumbnail",

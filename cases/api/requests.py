@@ -137,12 +137,25 @@ class ConcludeSerializer(ReadSerializer):
     change_reason = ChangeReasonField()
 
 
-class PasswordSerializer(serializers.Serializer[Any]):
+class CredentialsSerializer(serializers.Serializer[Any]):
+    """What signs, with a token as without (R15)."""
+
     password = serializers.CharField(trim_whitespace=False, write_only=True)
+    code = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=40,
+        write_only=True,
+        help_text="Of your app, or a recovery code: asked for where you have a second factor.",
+    )
+
+    def given(self) -> dict[str, str]:
+        names = self.validated_data.keys() & {"password", "code"}
+        return {name: self.validated_data[name] for name in names}
 
 
-class SignSerializer(ReadSerializer):
-    """A read in codes, the pictures for the report, and the password of who signs it."""
+class SignSerializer(ReadSerializer, CredentialsSerializer):
+    """A read in codes, the pictures for the report, and what signs it."""
 
     change_reason = ChangeReasonField()
     pictures = serializers.ListField(
@@ -151,11 +164,10 @@ class SignSerializer(ReadSerializer):
         max_length=signature.MOST_PICTURES,
         help_text="Images that the report shows; left out, the abnormal ones.",
     )
-    password = serializers.CharField(trim_whitespace=False, write_only=True)
 
 
-class ChangeSerializer(serializers.Serializer[signature.Change]):
-    """Why a released report is changed, who was told, and the password that signs the change."""
+class ChangeSerializer(CredentialsSerializer):
+    """Why a released report is changed, who was told, and what signs the change."""
 
     supersedes = serializers.IntegerField(
         min_value=1, max_value=32767, help_text="The version that you have seen."
@@ -164,7 +176,6 @@ class ChangeSerializer(serializers.Serializer[signature.Change]):
     affects_care = serializers.BooleanField()
     notified = serializers.CharField(max_length=LONGEST_NOTIFIED, required=False, allow_blank=True)
     notified_at = serializers.DateTimeField(required=False, allow_null=True)
-    password = serializers.CharField(trim_whitespace=False, write_only=True)
 
     def change(self) -> signature.Change:
         names = {field.name for field in fields(signature.Change)}

@@ -350,16 +350,16 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         return self._told(case_id)
 
     @extend_schema(
-        request=requests.PasswordSerializer,
+        request=requests.CredentialsSerializer,
         responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
     )
     @action(detail=True, methods=["post"], url_path="sign-out")
     def sign_out(self, request: Request, case_id: UUID) -> Response:
         """Release a plain negative case with the signature of who screened it (R2)."""
         case = self.get_object()
-        sent = requests.PasswordSerializer(data=request.data)
+        sent = requests.CredentialsSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
-        proof = reauthenticate(request, sent.validated_data["password"])
+        proof = reauthenticate(request, **sent.given())
         workflow.sign_out(case, self.reader, proof)
         return self._told(case_id)
 
@@ -373,7 +373,7 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         case = self.get_object()
         sent = requests.SignSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
-        proof = reauthenticate(request, sent.validated_data["password"])
+        proof = reauthenticate(request, **sent.given())
         pictures = sent.validated_data.get("pictures")
         reason = sent.validated_data.get("change_reason", "")
         workflow.sign(case, self.reader, sent.read(), proof, pictures, reason=reason)
@@ -389,7 +389,7 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         case = self.get_object()
         sent = requests.AddendSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
-        proof = reauthenticate(request, sent.validated_data["password"])
+        proof = reauthenticate(request, **sent.given())
         workflow.addend(case, self.reader, sent.change(), sent.validated_data["text"], proof)
         return self._told(case_id)
 
@@ -403,7 +403,7 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         case = self.get_object()
         sent = requests.AmendSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
-        proof = reauthenticate(request, sent.validated_data["password"])
+        proof = reauthenticate(request, **sent.given())
         workflow.amend(case, self.reader, sent.change(), sent.read(), proof)
         return self._told(case_id)
 
@@ -421,7 +421,7 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         said = signed_content(seen, case)
         if said is None:
             raise Conflict("The report can no longer be read: no version is made from it.")
-        proof = reauthenticate(request, sent.validated_data["password"])
+        proof = reauthenticate(request, **sent.given())
         workflow.correct(case, self.reader, sent.change(), sent.correction(said), proof)
         return self._told(case_id)
 

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cases', '0012_after_the_signature'),
+        ('cases', '0013_how_a_reader_reads'),
         ('inference', '0001_initial'),
     ]
 

@@ -1,8 +1,10 @@
 """The pages of cases: find, call a verb, show."""
 
+from cases.views.gallery import case_ahead, cell, cell_similar
 from cases.views.images import image, thumbnail
 from cases.views.laboratory import reading_settings
 from cases.views.passing_on import case_hand_over, case_pass_on, case_send_back
+from cases.views.preferences import gallery_layout, reading_keys
 from cases.views.preparation import (
     case_new,
     case_reclassify,
@@ -26,13 +28,13 @@ from cases.views.review import (
     case_decide,
     case_release,
     case_sign,
-    cell,
 )
 from cases.views.screening import case_read, case_refer, case_sign_out
 from cases.views.worklist import case_detail, case_trail, worklist
 
 __all__ = [
     "case_addend",
+    "case_ahead",
     "case_amend",
     "case_claim",
     "case_correct",
@@ -57,12 +59,15 @@ __all__ = [
     "case_trail",
     "case_upload",
     "cell",
+    "cell_similar",
+    "gallery_layout",
     "histologies",
     "image",
     "image_remove",
     "look_back",
     "look_backs",
     "readers",
+    "reading_keys",
     "reading_settings",
     "reads",
     "reads_workload",

@@ -1,14 +1,15 @@
 """What every page of a case begins with: who asks, and a case that they may see."""
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
 from accounts.models import User
-from cases import permissions, queries, workflow
+from cases import audit, bethesda, permissions, queries, sight, workflow
 from cases.models import Case
 from cases.workflow import InvalidTransition, Refused
 from inference.registry import NoCurrentModel
@@ -16,6 +17,7 @@ from inference.registry import NoCurrentModel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+BEATS = 20  # of a page in the time after which an idle holder loses the case
 REFUSALS = (InvalidTransition, Refused, NoCurrentModel)
 
 
@@ -84,3 +86,22 @@ def may_claim(user: User, case: Case) -> bool:
         return True
     known: bool | None = getattr(case, "was_read_by_me", None)
     return not (queries.has_read_first(case, user) if known is None else known)
+
+
+def frame(request: HttpRequest, case: Case) -> dict[str, Any]:
+    """What every page of a case shows around its subject, and what the person may see of it.
+
+    That it was seen is on record (R18).
+    """
+    user = reader(request)
+    audit.viewed(case, user)
+    return {
+        "section": "cases",
+        "case": case,
+        "seen": sight.of(user, case),
+        "may": may(user, case),
+        "heartbeat_every": settings.CLAIM_EXPIRES_AFTER / BEATS,
+        "sees_identity": permissions.can_see_patient_identity(user),
+        "comments": queries.comments(case, user),
+        "specimen": bethesda.SpecimenType(case.specimen_type).label,
+    }

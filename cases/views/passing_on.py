@@ -13,8 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from cases import queries, workflow
 from cases.forms import HandOverForm, SendBackForm
 from cases.models import Case
-from cases.views.found import REFUSALS, find_case, reader
-from cases.views.worklist import frame
+from cases.views.found import REFUSALS, find_case, frame, reader
 
 
 @require_safe

@@ -12,8 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from cases import permissions, queries, uploads, wording, workflow
 from cases.forms import AccessionForm, initial_of
 from cases.models import CellImage
-from cases.views.found import attempt, find_case, may, reader
-from cases.views.worklist import frame
+from cases.views.found import attempt, find_case, frame, may, reader
 
 
 @require_http_methods(["GET", "POST"])

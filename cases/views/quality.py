@@ -15,8 +15,7 @@ from cases import bethesda, permissions, queries, workflow
 from cases.correlation import Agreement
 from cases.forms import HistologyForm, LookBackForm
 from cases.models import Case, Histology
-from cases.views.found import REFUSALS, find_case, reader
-from cases.views.worklist import frame
+from cases.views.found import REFUSALS, find_case, frame, reader
 
 PER_PAGE = 50
 LOOK_BACKS = {

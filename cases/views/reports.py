@@ -10,13 +10,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.authentication import Reauthentication, WrongPassword, reauthenticate
+from accounts.authentication import Reauthentication, WrongPassword, asked, reauthenticate
 from cases import bethesda, permissions, signature, workflow
 from cases.forms import AddendForm, AmendForm, ChangeForm, CorrectForm
 from cases.models import Case, Report
 from cases.signed import SignedContent, signed_content
-from cases.views.found import REFUSALS, find_case, reader
-from cases.views.worklist import frame
+from cases.views.found import REFUSALS, find_case, frame, reader
 
 
 @require_safe
@@ -128,9 +127,9 @@ def _change(
     """Show the form or call the verb; a refusal keeps everything but the password."""
     if request.method == "POST" and form.is_valid():
         try:
-            verb(reauthenticate(request, form.cleaned_data["password"]))
+            verb(reauthenticate(request, **form.given()))
         except WrongPassword as error:
-            form.add_error("password", str(error))
+            form.add_error(error.field, str(error))
         except ValidationError as error:
             form.add_error(None, error.messages)
         except (bethesda.InvalidRead, *REFUSALS) as error:
@@ -142,6 +141,7 @@ def _change(
         "here": "report",
         "form": form,
         "kind": kind,
+        "asked": asked(request),
         "meaning": signature.MEANINGS[kind],
         "replaces": form["supersedes"].value(),
     }

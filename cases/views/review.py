@@ -8,15 +8,13 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.authentication import WrongPassword, reauthenticate
-from cases import bethesda, charts, permissions, queries, reading, signature, workflow
+from accounts.authentication import WrongPassword, asked, reauthenticate
+from cases import bethesda, permissions, queries, reading, signature, workflow
 from cases.forms import SignForm
 from cases.models import ABNORMAL_CLASSES, Case, CellImage
-from cases.views.found import REFUSALS, attempt, find_case, may, reader
-from cases.views.worklist import frame
-from inference.labels import CellClass
+from cases.views.found import REFUSALS, attempt, find_case, frame, may, reader
 
 
 @require_POST
@@ -33,41 +31,6 @@ def case_release(request: HttpRequest, case_id: UUID) -> HttpResponse:
     case = find_case(request, case_id)
     attempt(request, lambda: workflow.release(case, reader(request)))
     return redirect("worklist")
-
-
-@require_safe
-@login_required
-def cell(request: HttpRequest, case_id: UUID, image_id: UUID) -> HttpResponse:
-    """One cell, large, with its five probabilities and the way to its neighbours in the gallery."""
-    case = find_case(request, case_id)
-    context = frame(request, case)
-    seen = context["seen"]
-    cells = queries.gallery(case, seen)
-    place = next((n for n, cell in enumerate(cells) if cell.image.pk == image_id), None)
-    if place is None:
-        raise Http404
-    shown = cells[place]
-    probabilities = (
-        list(zip(CellClass, shown.prediction.probabilities, strict=True))
-        if shown.prediction
-        else []
-    )
-    overlay = queries.activation_of(case, shown.image, seen)
-    context |= {
-        "cell": shown,
-        "place": place + 1,
-        "tally": reading.tally(cells),
-        "previous": cells[place - 1] if place else None,
-        "next": cells[place + 1] if place + 1 < len(cells) else None,
-        "next_undecided": reading.next_undecided(cells, place),
-        "cell_classes": list(CellClass),
-        "exclusions": reading.EXCLUSIONS,
-        "probabilities": probabilities,
-        "overlay": overlay,
-        "overlay_data": overlay and overlay.to_json(),
-        "figure": charts.probability_figure(probabilities),
-    }
-    return render(request, "cases/cell.html", context)
 
 
 @require_POST
@@ -115,12 +78,12 @@ def case_sign(request: HttpRequest, case_id: UUID) -> HttpResponse:
     )
     if request.method == "POST" and form.is_valid():
         try:
-            proof = reauthenticate(request, form.cleaned_data["password"])
+            proof = reauthenticate(request, **form.given())
             pictures = form.cleaned_data["pictures"]
             reason = form.cleaned_data["change_reason"]
             workflow.sign(case, reader(request), form.read(), proof, pictures, reason=reason)
         except WrongPassword as error:
-            form.add_error("password", str(error))
+            form.add_error(error.field, str(error))
         except (bethesda.InvalidRead, PermissionDenied, *REFUSALS) as error:
             form.add_error(None, str(error))
         else:
@@ -137,6 +100,7 @@ def case_sign(request: HttpRequest, case_id: UUID) -> HttpResponse:
         "excluded": [cell for cell in cells if cell.finding and cell.finding.exclusion],
         "undecided": reading.undecided(cells),
         "unseen": reading.unseen(cells),
+        "asked": asked(request),
         "meaning": signature.MEANING,
     }
     return render(request, "cases/sign.html", context)

@@ -9,12 +9,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.authentication import WrongPassword, reauthenticate
+from accounts.authentication import WrongPassword, asked, reauthenticate
+from accounts.forms import CredentialsForm
 from cases import bethesda, queries, reading, signature, workflow
-from cases.forms import ConcludeForm, PasswordForm, ReadForm
+from cases.forms import ConcludeForm, ReadForm
 from cases.models import Case
-from cases.views.found import REFUSALS, attempt, find_case, may, reader
-from cases.views.worklist import frame
+from cases.views.found import REFUSALS, attempt, find_case, frame, may, reader
 
 
 @require_http_methods(["GET", "POST"])
@@ -92,13 +92,13 @@ def case_sign_out(request: HttpRequest, case_id: UUID) -> HttpResponse:
         return redirect("case-report", case.pk)
     if "sign_out" not in may(reader(request), case):
         raise PermissionDenied("Only who screened the case may sign it out.")
-    form = PasswordForm(request.POST or None)
+    form = CredentialsForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            proof = reauthenticate(request, form.cleaned_data["password"])
+            proof = reauthenticate(request, **form.given())
             workflow.sign_out(case, reader(request), proof)
         except WrongPassword as error:
-            form.add_error("password", str(error))
+            form.add_error(error.field, str(error))
         except REFUSALS as error:
             form.add_error(None, str(error))
         else:
@@ -109,6 +109,7 @@ def case_sign_out(request: HttpRequest, case_id: UUID) -> HttpResponse:
         "form": form,
         "review": review,
         "lines": bethesda.describe(bethesda.Read.from_json(review.read or {})),
+        "asked": asked(request),
         "meaning": signature.MEANING,
     }
     return render(request, "cases/sign_out.html", context)

@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -12,23 +11,11 @@ from django_htmx.http import HttpResponseClientRefresh
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
-from cases import (
-    audit,
-    bethesda,
-    intake,
-    permissions,
-    queries,
-    reading,
-    sight,
-    wording,
-    workflow,
-)
+from cases import audit, bethesda, intake, permissions, queries, wording, workflow
 from cases.models import Case
 from cases.paging import CaseCursor
-from cases.views.found import find_case, may, may_claim, reader
-from inference import registry
-from inference.labels import CellClass
-from inference.models import ModelVersion
+from cases.views.found import find_case, frame, may_claim, reader
+from cases.views.gallery import gallery
 
 
 @require_safe
@@ -81,24 +68,12 @@ def case_detail(request: HttpRequest, case_id: UUID) -> HttpResponse:
     case = find_case(request, case_id)
     if _has_moved_on(request, case):
         return HttpResponseClientRefresh()
-    context = frame(request, case)
     if case.status == Case.Status.DRAFT:
-        return _draft(request, case, context)
+        return _draft(request, case, frame(request, case))
     if case.status in (Case.Status.QUEUED, Case.Status.CLASSIFYING, Case.Status.FAILED):
-        return _classification(request, case, context)
-    cells = queries.gallery(case, context["seen"])
-    context |= {
-        "cells": cells,
-        "cell_classes": list(CellClass),
-        "exclusions": reading.EXCLUSIONS,
-        "reads": queries.shown_reads(case, context["seen"]),
-        "tally": reading.tally(cells),
-        "abstained": reading.abstained(cells),
-        "newer_model": _newer_model(case) if "reclassify" in may(reader(request), case) else None,
-    }
-    if case.status == Case.Status.SIGNED:
-        context |= _after_signature(request, case)
-    return render(request, "cases/gallery.html", context)
+        return _classification(request, case, frame(request, case))
+    after = _after_signature(request, case) if case.status == Case.Status.SIGNED else {}
+    return gallery(request, case, after)
 
 
 def _after_signature(request: HttpRequest, case: Case) -> dict[str, object]:
@@ -114,15 +89,6 @@ def _after_signature(request: HttpRequest, case: Case) -> dict[str, object]:
         "histology_rows": rows,
         "may_record_histology": permissions.can_record_histology(reader(request), case),
     }
-
-
-def _newer_model(case: Case) -> ModelVersion | None:
-    """The model version that answers now, where it has not answered this case."""
-    try:
-        current = queries.answering_model(case.laboratory)
-    except registry.NoCurrentModel:
-        return None
-    return current if queries.is_outdated(case, current) else None
 
 
 def _has_moved_on(request: HttpRequest, case: Case) -> bool:
@@ -151,28 +117,6 @@ def _classification(request: HttpRequest, case: Case, context: dict[str, Any]) -
     }
     part = "#progress" if getattr(request, "htmx", False) else ""
     return render(request, f"cases/classification.html{part}", context)
-
-
-BEATS = 20  # of a page in the time after which an idle holder loses the case
-
-
-def frame(request: HttpRequest, case: Case) -> dict[str, Any]:
-    """What every page of a case shows around its subject, and what the person may see of it.
-
-    That it was seen is on record (R18).
-    """
-    user = reader(request)
-    audit.viewed(case, user)
-    return {
-        "section": "cases",
-        "case": case,
-        "seen": sight.of(user, case),
-        "may": may(user, case),
-        "heartbeat_every": settings.CLAIM_EXPIRES_AFTER / BEATS,
-        "sees_identity": permissions.can_see_patient_identity(user),
-        "comments": queries.comments(case, user),
-        "specimen": bethesda.SpecimenType(case.specimen_type).label,
-    }
 
 
 @require_safe

@@ -218,6 +218,7 @@ def add_image(case: Case, user: User, name: str, content: bytes) -> CellImage:
             width=picture.width,
             height=picture.height,
             source_format=picture.source_format,
+            micrometres=picture.micrometres,
             uploaded_by=user,
             uploaded_at=clock.now(),
         )

@@ -8,70 +8,84 @@ import { colourOf, enlarge, peakOf } from "./heat.js";
 const OPACITY = "activation-opacity"; // remembered from cell to cell in this tab
 const ORDINALS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh"];
 const FULL = 255;
+const SIDE = 320; // pixels of the canvas; it is stretched over the picture
 
-const panel = document.querySelector("[data-heat]");
-const stored = document.getElementById("activation-maps");
-const within = (name) => panel.querySelector(`[data-heat-${name}]`);
+export class Activation {
+  /* `cover(canvas)` lays a canvas over the picture, or takes it away with null. */
+  constructor(panel, cover) {
+    this.panel = panel;
+    this.cover = cover;
+    this.known = null;
+    this.shown = false;
+    this.radios = [...panel.querySelectorAll("[name=heat-class]")];
+    this.slider = this.within("opacity");
+    this.canvas = document.createElement("canvas");
+    Object.assign(this.canvas, { width: SIDE, height: SIDE, className: "heat-map" });
+    this.canvas.dataset.heatMap = "";
+    this.canvas.setAttribute("aria-hidden", "true");
+    this.slider.value = sessionStorage.getItem(OPACITY) ?? this.slider.value;
+    this.fade();
+    this.slider.addEventListener("input", () => {
+      this.fade();
+      sessionStorage.setItem(OPACITY, this.slider.value);
+    });
+    for (const radio of this.radios) {
+      radio.addEventListener("change", () => this.draw());
+      radio.addEventListener("click", (event) => {
+        if (event.detail) radio.blur(); // a hand on the mouse: the arrows go on to turn the cells
+      });
+    }
+    drawLegend(this.within("legend"));
+  }
 
-/* Show the map, or hide it again; says nothing where the page has none. */
-export let toggle = null;
+  within(name) {
+    return this.panel.querySelector(`[data-heat-${name}]`);
+  }
 
-function start() {
-  const { maps, strongest } = JSON.parse(stored.textContent);
-  const canvas = document.querySelector("[data-heat-map]");
-  const slider = within("opacity");
-  const button = within("toggle");
-  const radios = [...panel.querySelectorAll("[name=heat-class]")];
-  const chosen = () => radios.find(({ checked }) => checked).value;
+  /* The maps of another cell: {maps, strongest}, or null where none were kept or may be seen. */
+  know(known, likeliest) {
+    this.known = known;
+    this.panel.hidden = !known;
+    if (known) for (const radio of this.radios) radio.checked = radio.value === likeliest;
+    this.refresh();
+  }
 
-  function draw() {
-    const map = maps[chosen()];
-    const context = canvas.getContext("2d");
-    const { width, height } = canvas;
-    const picture = context.createImageData(width, height);
-    const values = enlarge(map, width, height);
-    values.forEach((value, index) => {
+  toggle() {
+    this.shown = !this.shown;
+    this.refresh();
+  }
+
+  refresh() {
+    const shows = this.shown && Boolean(this.known);
+    for (const part of this.panel.querySelectorAll("[data-heat-controls]")) part.hidden = !shows;
+    this.within("toggle").setAttribute("aria-pressed", String(shows));
+    if (shows) this.draw();
+    this.cover(shows ? this.canvas : null);
+  }
+
+  draw() {
+    const chosen = this.radios.find(({ checked }) => checked)?.value;
+    if (!this.known || !chosen) return;
+    const { maps, strongest } = this.known;
+    const context = this.canvas.getContext("2d");
+    const picture = context.createImageData(SIDE, SIDE);
+    enlarge(maps[chosen], SIDE, SIDE).forEach((value, index) => {
       picture.data.set(colourOf(strongest > 0 ? value / strongest : 0), index * 4);
     });
     context.putImageData(picture, 0, 0);
-    within("words").textContent = words(map);
+    this.within("words").textContent = words(maps[chosen], chosen, strongest);
   }
 
-  function words(map) {
-    const { row, column, value } = peakOf(map);
-    if (value <= 0 || strongest <= 0) return `Nothing in this picture spoke for ${chosen()}.`;
-    const share = Math.max(1, Math.round((100 * value) / strongest));
-    return `For ${chosen()} the strongest place is in the ${ORDINALS[row]} row from the top, ${ORDINALS[column]} from the left: ${share} % of the strongest among the cells of this case.`;
+  fade() {
+    this.canvas.style.opacity = this.slider.value / 100;
   }
+}
 
-  function fade() {
-    canvas.style.opacity = slider.value / 100;
-  }
-
-  toggle = () => {
-    const shows = canvas.hidden;
-    canvas.hidden = !shows;
-    for (const part of panel.querySelectorAll("[data-heat-controls]")) part.hidden = !shows;
-    button.setAttribute("aria-pressed", String(shows));
-    if (shows) draw();
-  };
-
-  const kept = Number(sessionStorage.getItem(OPACITY));
-  if (kept) slider.value = kept;
-  fade();
-  slider.addEventListener("input", () => {
-    fade();
-    sessionStorage.setItem(OPACITY, slider.value);
-  });
-  for (const radio of radios) {
-    radio.addEventListener("change", draw);
-    radio.addEventListener("click", (event) => {
-      if (event.detail) radio.blur(); // a hand on the mouse: the arrows go on to turn the cells
-    });
-  }
-  button.addEventListener("click", () => toggle());
-  drawLegend(within("legend"));
-  panel.hidden = false;
+function words(map, chosen, strongest) {
+  const { row, column, value } = peakOf(map);
+  if (value <= 0 || strongest <= 0) return `Nothing in this picture spoke for ${chosen}.`;
+  const share = Math.max(1, Math.round((100 * value) / strongest));
+  return `For ${chosen} the strongest place is in the ${ORDINALS[row]} row from the top, ${ORDINALS[column]} from the left: ${share} % of the strongest among the cells of this case.`;
 }
 
 function drawLegend(canvas) {
@@ -82,5 +96,3 @@ function drawLegend(canvas) {
     context.fillRect(x, 0, 1, canvas.height);
   }
 }
-
-if (panel && stored) start();

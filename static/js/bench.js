@@ -8,27 +8,42 @@ const root = document.querySelector("[data-bench]");
 const within = (name) => document.querySelector(`[data-${name}]`);
 let leavingWithinCase = false;
 
-export const CLASSES = [...document.querySelectorAll("[data-give]")].map((button) => button.dataset.give);
+const keymap = JSON.parse(document.getElementById("keymap")?.textContent ?? "{}");
 
-/* The act that a key asks for, or "". Held keys only move: a finger that rests decides nothing. */
+/* The act that a key asks for by the reader's own keymap, the name of a key that moves, or "".
+   Held keys only move: a finger that rests decides nothing. */
 export function actOf(event) {
   if (event.defaultPrevented || event.isComposing || event.altKey || document.querySelector("dialog[open]")) return "";
   const control = event.ctrlKey || event.metaKey;
-  const { key, code } = event;
+  const { key } = event;
   if (event.target.closest?.("input:not([type=radio], [type=checkbox], [type=range]), textarea, select")) return "";
   if (event.target.closest?.("[type=radio], [type=range]") && /^(Arrow|Home$|End$)/.test(key)) return "";
   if (control) {
-    const chord = { z: "u", a: "all" }[key.toLowerCase()] ?? "";
+    const chord = { z: "undo", a: "all" }[key.toLowerCase()] ?? "";
     return event.shiftKey || event.repeat ? "" : chord;
   }
   if (/^(Arrow|Home$|End$)/.test(key)) return key;
   if (event.repeat) return "";
+  if (key === "Escape") return key;
   const presses = event.target.closest?.("button, a, summary, [type=checkbox], [type=radio]");
   if ((key === " " || key === "Enter") && presses && !presses.closest("[data-cell]")) return "";
-  const digit = event.shiftKey ? null : /^(?:Digit|Numpad)([1-9])$/.exec(code)?.[1];
-  if (digit) return CLASSES[digit - 1] ? digit : "";
+  return keymap[nameOf(event)] ?? "";
+}
+
+/* A key as the keymap names it. A digit is the key that has it, whatever a layout prints with it. */
+function nameOf({ key, code, shiftKey }) {
+  const digit = shiftKey ? null : /^(?:Digit|Numpad)([0-9])$/.exec(code)?.[1];
+  if (digit) return digit;
+  if (key === " ") return "Space";
   if (key === "Backspace") return "Delete";
+  if (key === "=" && !keymap["="]) return "+"; // the same key on most keyboards
   return key.length === 1 ? key.toLowerCase() : key;
+}
+
+/* The key of an act, as it is written on buttons. */
+export function keyOf(act) {
+  const key = Object.keys(keymap).find((one) => keymap[one] === act) ?? "";
+  return key.length === 1 ? key.toUpperCase() : key;
 }
 
 /* The same words as in templates/cases/_finding.html. */
@@ -48,17 +63,18 @@ export function showFinding(place, finding, model) {
   return text;
 }
 
-/* Why Space does nothing here: the model abstained, and says why, or it has no answer. */
-export function whyNothingToConfirm({ dataset }, cells = 1) {
-  const way = "say a class with 1 to 5, or exclude with X.";
+/* Why confirming does nothing here: the model abstained, and says why, or it has no answer. */
+export function whyNothingToConfirm({ reasons }, cells = 1) {
+  const way = `say a class with ${keyOf("class-1")} to ${keyOf("class-5")}, or exclude with ${keyOf("exclude")}.`;
   if (within("blind")) return `You read blind, so there is no class of the model’s to confirm: ${way}`;
   if (cells > 1) return `The model stands by no class for any of these ${cells} cells: ${way}`;
-  if (dataset.reasons) return `There is no class to confirm, this cell needs a human look. ${dataset.reasons} You decide: ${way}`;
+  if (reasons) return `There is no class to confirm, this cell needs a human look. ${reasons.join(" ")} You decide: ${way}`;
   return `The model gave no class here: ${way}`;
 }
 
 export function announce(sentence) {
-  within("announce").textContent = sentence;
+  const place = within("announce");
+  if (place) place.textContent = sentence;
 }
 
 /* A lasting alert stays until it is read and closed; others give way to the next act. */
@@ -131,6 +147,7 @@ export function findingsOf(standing, changed, saved) {
     }
   });
   document.addEventListener("submit", (event) => {
+    leavingWithinCase ||= event.target.matches("[data-layout]"); // and comes back
     if (!event.target.matches("[data-leaves-case]") || !findings.unsaved) return;
     event.preventDefault();
     alertReader("Some findings are not saved yet. Release the case once the line says “All saved”.");
@@ -150,6 +167,7 @@ export function displaysOf(displayed, changed, saved) {
 
 /* How much of the window's edges the bench covers. */
 export function covered() {
+  if (!root) return { top: 0, bottom: 0 };
   const { position, top, bottom } = getComputedStyle(root);
   const height = ["sticky", "fixed"].includes(position) ? root.offsetHeight : 0;
   return { top: top === "0px" && position === "sticky" ? height : 0, bottom: bottom === "0px" && position === "fixed" ? height : 0 };
@@ -160,11 +178,6 @@ function staysInCase(address, id) {
   const { pathname, origin } = new URL(address, location.href);
   const inCase = new RegExp(`^/cases/${id}/(cells/[0-9a-f-]+/)?$`).test(pathname);
   return origin === location.origin && (inCase || pathname === new URL(root.dataset.login, location.href).pathname);
-}
-
-export function go(address) {
-  leavingWithinCase = staysInCase(address, root.dataset.case);
-  location.assign(address);
 }
 
 let answerWhy = () => {};

@@ -16,6 +16,7 @@ SETTINGS = {
     "name": "North",
     "time_zone": "europe/berlin",
     "idle_minutes": "20",
+    "signing_minutes": "25",
     "routine_turnaround_hours": "72",
     "urgent_turnaround_hours": "8",
 }
@@ -321,7 +322,7 @@ def test_settings_are_saved_and_take_any_spelling_of_a_time_zone(client, adminis
     laboratory = Laboratory.objects.get()
     assert (laboratory.name, laboratory.time_zone) == ("North", "Europe/Berlin")
     assert (laboratory.idle_minutes, laboratory.routine_turnaround_hours) == (20, 72)
-    assert laboratory.urgent_turnaround_hours == 8
+    assert (laboratory.urgent_turnaround_hours, laboratory.signing_minutes) == (8, 25)
     assert "The settings are saved" in page
 
 

@@ -34,7 +34,7 @@ def test_the_right_password_proves_who_is_there():
 def test_the_api_asks_in_the_same_way():
     person = make.pathologist()
     request = ApiRequest(request_of(person))
-    request.user = person
+    request.user, request.auth = person, None  # as for a session
 
     assert reauthenticate(request, make.PASSWORD).user_id == person.pk
     with pytest.raises(WrongPassword):

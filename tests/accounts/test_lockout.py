@@ -18,7 +18,7 @@ def log_in(client, email, password=WRONG, **headers):
     return client.post("/login/", {"username": email, "password": password}, **headers)
 
 
-def test_after_five_failures_even_the_right_password_is_refused(client):
+def test_r20_after_five_failures_even_the_right_password_is_refused(client):
     person = make.user()
 
     pages = [log_in(client, person.email) for _ in range(5)]

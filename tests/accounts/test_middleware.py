@@ -50,7 +50,7 @@ def person(client):
     return person
 
 
-def test_after_the_idle_time_the_session_is_over(client, person):
+def test_r20_after_the_idle_time_the_session_is_over(client, person):
     last_activity(client, 15)
 
     answer = client.get("/profile/?page=2")
@@ -79,7 +79,7 @@ def test_each_laboratory_has_its_own_idle_time(client, person):
     assert "logged off after a minute without activity" in answer.text
 
 
-def test_requests_in_the_background_do_not_count_as_activity(client, person):
+def test_r20_requests_in_the_background_do_not_count_as_activity(client, person):
     before = last_activity(client, 10)
 
     assert client.get("/profile/", headers={"X-Background": "true"}).status_code == 200
@@ -204,7 +204,7 @@ def test_reactivation_does_not_bring_old_sessions_back(client, person):
     assert client.get("/profile/").status_code == 302
 
 
-def test_another_role_holds_with_the_next_click(client):
+def test_r20_another_role_holds_with_the_next_click(client):
     administrator = make.administrator()
     person = make.cytotechnologist(laboratory=administrator.laboratory)
     client.force_login(person)

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
     ],
     ids=["update", "delete", "truncate"],
 )
-def test_the_database_refuses_to_rewrite_account_events(change):
+def test_r18_the_database_refuses_to_rewrite_account_events(change):
     person = make.user()
     events.record(Action.JOINED, person.laboratory, person, person, role=person.role)
 
@@ -40,7 +40,7 @@ def test_the_database_refuses_to_rewrite_account_events(change):
     ],
     ids=["deleted", "renamed", "moved"],
 )
-def test_the_database_refuses_to_pass_an_account_on(change):
+def test_r17_the_database_refuses_to_pass_an_account_on(change):
     person = make.user()
 
     with pytest.raises(DatabaseError, match="never"), transaction.atomic():
@@ -49,7 +49,7 @@ def test_the_database_refuses_to_pass_an_account_on(change):
     assert User.objects.get(pk=person.pk).email == person.email
 
 
-def test_an_address_is_one_person_in_any_spelling():
+def test_r20_an_address_is_one_person_in_any_spelling():
     make.user(email="Ada@Example.org")
 
     with pytest.raises(ValidationError, match="Somebody has this e-mail address already"):

@@ -88,7 +88,7 @@ def test_an_address_is_invited_once_at_a_time():
     assert Invitation.objects.count() == 1
 
 
-def test_accept_makes_the_account_with_the_password_of_the_invited_person():
+def test_r17_accept_makes_the_account_with_the_password_of_the_invited_person():
     administrator = make.administrator()
     issued = invited(administrator)
 
@@ -356,7 +356,7 @@ def test_unlock_forgets_the_failures_of_one_person(client):
     assert (event.action, event.detail) == ("unlocked", {"failures_forgotten": 2})
 
 
-def test_a_reset_link_is_on_record_and_sets_no_password():
+def test_r17_a_reset_link_is_on_record_and_sets_no_password():
     administrator = make.administrator()
     person = make.user(laboratory=administrator.laboratory)
 

@@ -9,7 +9,8 @@ from django.db import connection, models, transaction
 from django.test import override_settings
 from django.test.utils import isolate_apps
 
-from cases.encryption import EncryptedDateField, EncryptedTextField, MissingKey
+from accounts.encryption import MissingKey
+from cases.encryption import EncryptedDateField, EncryptedTextField
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 

@@ -819,3 +819,58 @@ def test_a_long_name_keeps_its_extension():
     assert intake.clean_name("x" * 300) == "x" * 200
     assert intake.clean_name("a." + "x" * 300) == "a." + "x" * 198
     assert len(intake.clean_name("ﷺ" * 250 + ".png")) == 200
+
+
+# --- How long a pixel is
+
+QUARTER = 25_400 / 0.25  # dots an inch of a picture with a quarter of a micrometre a pixel
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("PNG", {"dpi": (QUARTER, QUARTER)}),
+        ("BMP", {"dpi": (QUARTER, QUARTER)}),
+        ("TIFF", {"dpi": (QUARTER, QUARTER)}),
+        ("TIFF", {"resolution_unit": 3, "x_resolution": 40_000.0, "y_resolution": 40_000.0}),
+    ],
+)
+def test_the_side_of_a_pixel_is_read_where_the_header_says_it(kind, options):
+    file = BytesIO()
+    Image.new("RGB", (16, 12)).save(file, kind, **options)
+
+    picture = intake.read(file.getvalue(), intake.limits())
+
+    assert picture.micrometres == pytest.approx(0.25, rel=1e-3)
+    assert b"pHYs" not in picture.content
+
+
+def test_a_jpeg_says_it_in_dots_an_inch_or_a_centimetre():
+    file = BytesIO()
+    Image.new("RGB", (16, 12)).save(file, "JPEG", dpi=(50_800, 50_800))
+    inches = file.getvalue()
+    centimetres = inches.replace(struct.pack(">BHH", 1, 50_800, 50_800), b"\2" + b"\x4e\x20" * 2)
+
+    sides = [intake.read(one, intake.limits()).micrometres for one in (inches, centimetres)]
+
+    assert sides == [pytest.approx(0.5), pytest.approx(0.5)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("PNG", {}),
+        ("PNG", {"dpi": (72, 72)}),  # a screen
+        ("BMP", {"dpi": (96, 96)}),
+        ("JPEG", {"dpi": (300, 300)}),  # paper
+        ("TIFF", {"dpi": (1200, 1200)}),
+        ("PNG", {"dpi": (QUARTER, 2 * QUARTER)}),  # no square pixels
+        ("TIFF", {"resolution_unit": 1, "x_resolution": 1e5, "y_resolution": 1e5}),  # of no unit
+        ("WEBP", {}),
+    ],
+)
+def test_no_side_of_a_pixel_is_invented(kind, options):
+    file = BytesIO()
+    Image.new("RGB", (16, 12)).save(file, kind, **options)
+
+    assert intake.read(file.getvalue(), intake.limits()).micrometres is None

@@ -92,7 +92,7 @@ def test_classify_run_delivered_twice_does_the_work_once():
     assert actions(run.case) == ["begin", "record"]
 
 
-def test_a_prediction_keeps_what_the_model_said():
+def test_r25_a_prediction_keeps_what_the_model_said():
     run = queued_run(images=1)
     workflow.begin(run)
 
@@ -103,7 +103,10 @@ def test_a_prediction_keeps_what_the_model_said():
     assert prediction.confidence == 0.6
     assert prediction.abnormality == pytest.approx(0.7)
     assert tuple(prediction.probabilities) == AT_ODDS
-    assert prediction.model_version == run.model_version
+    version = prediction.model_version
+    assert version == run.model_version
+    assert version.digest == registry.current().digest, "weights and thresholds are in it"
+    assert version.preprocessing_version
 
 
 def test_a_prediction_keeps_its_set_its_familiarity_its_reasons_and_its_arrays():
@@ -273,7 +276,7 @@ def test_the_maps_and_features_of_the_pass_through_the_network_are_kept():
     )
 
 
-def test_a_newer_model_version_answers_beside_the_older_and_takes_nothing_away(
+def test_r25_a_newer_model_version_answers_beside_the_older_and_takes_nothing_away(
     monkeypatch, django_capture_on_commit_callbacks
 ):
     case = make.case(Status.AWAITING_REVIEW, images=2)

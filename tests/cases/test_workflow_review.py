@@ -166,7 +166,7 @@ def test_a_case_of_a_pathologist_who_can_sign_no_more_is_released_by_a_colleague
     assert (released.status, released.reviewer) == (Status.AWAITING_REVIEW, None)
 
 
-def test_sign_records_who_said_what_and_when():
+def test_r16_sign_records_who_said_what_and_when():
     case = decided_case()
 
     signed = workflow.sign(case, case.reviewer, NILM, proof(case.reviewer))
@@ -304,7 +304,7 @@ def test_an_excluded_cell_counts_as_decided_and_need_not_be_displayed():
 
 
 @pytest.mark.parametrize("whose", ["another's", "old"])
-def test_a_signature_needs_the_signers_own_and_fresh_password(whose):
+def test_r15_a_signature_needs_the_signers_own_and_fresh_password(whose):
     case = decided_case()
     given = (
         proof(make.pathologist())
@@ -319,7 +319,7 @@ def test_a_signature_needs_the_signers_own_and_fresh_password(whose):
     assert case.status == Status.REVIEWING
 
 
-def test_the_role_is_asked_for_at_the_moment_of_signing():
+def test_r17_r19_who_is_an_administrator_by_now_cannot_sign():
     case = decided_case()
     User.objects.filter(pk=case.reviewer_id).update(role="administrator")
 

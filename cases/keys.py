@@ -1,0 +1,86 @@
+"""The keys of the gallery: which acts there are, and which key each reader has given them."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from inference.labels import CellClass
+
+_CLASSES = {
+    f"class-{number}": (
+        f"{cell_class} (abnormal)" if cell_class.is_abnormal else cell_class.value,
+        str(number),
+    )
+    for number, cell_class in enumerate(CellClass, start=1)
+}
+# name: what it does, and the key it has unless a reader chose another
+ACTS: Mapping[str, tuple[str, str]] = _CLASSES | {
+    "confirm": ("Confirm the class of the model as your own finding", "Space"),
+    "exclude": ("Exclude, with a reason", "x"),
+    "withdraw": ("Take the finding back", "Delete"),
+    "undo": ("Undo, as often as you like", "u"),
+    "next": ("The next cell that needs a look", "n"),
+    "large": ("Open the cell large", "Enter"),
+    "heat": ("Show or hide where the picture spoke for a class", "h"),
+    "larger": ("Zoom in", "+"),
+    "smaller": ("Zoom out", "-"),
+    "fit": ("Fit the picture into its frame", "0"),
+    "sign": ("Go on to sign", "s"),
+    "sheet": ("Show the keys", "?"),
+}
+NAMED = ("Space", "Enter", "Delete", "Insert", "PageUp", "PageDown")
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """An act of the gallery with the key that a reader has for it."""
+
+    name: str
+    label: str
+    key: str
+
+
+def acts(chosen: Mapping[str, str]) -> list[Act]:
+    """Every act with its key; what was not chosen has the key that everybody begins with."""
+    return [Act(name, label, chosen.get(name, key)) for name, (label, key) in ACTS.items()]
+
+
+_ON_KEYBOARDS = {"del": "Delete", "ins": "Insert", "page up": "PageUp", "page down": "PageDown"}
+
+
+def normal(typed: str) -> str:
+    """A key as it is stored: letters small, words as in `NAMED`; unusable ones as they are."""
+    if typed == " ":
+        return "Space"
+    typed = typed.strip()
+    words = {name.lower(): name for name in NAMED} | _ON_KEYBOARDS
+    return words.get(typed.lower(), typed.lower() if len(typed) == 1 else typed)
+
+
+def problems(keys: Mapping[str, str]) -> dict[str, str]:
+    """By act, why its key cannot be: it is none, or another act has it too."""
+    holders = defaultdict(list)
+    for name, key in keys.items():
+        holders[key].append(name)
+    found = {}
+    for name, key in keys.items():
+        if not key:
+            found[name] = "Every act needs a key."
+        elif key not in NAMED and (len(key) != 1 or not key.isprintable()):
+            found[name] = f"{key} is no key to choose: one character, or {', '.join(NAMED)}."
+        elif len(holders[key]) > 1:
+            others = " and ".join(f"“{ACTS[one][0]}”" for one in holders[key] if one != name)
+            found[name] = f"{others} has the key {shown(key)} too."
+    return found
+
+
+def differing(keys: Mapping[str, str]) -> dict[str, str]:
+    """Only what a reader has changed: who changed nothing follows the defaults."""
+    return {name: key for name, key in keys.items() if key != ACTS[name][1]}
+
+
+def shown(key: str) -> str:
+    """A key as it stands on a keyboard."""
+    return {"Delete": "Del", "PageUp": "Page up", "PageDown": "Page down"}.get(
+        key, key.upper() if len(key) == 1 else key
+    )

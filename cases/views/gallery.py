@@ -1,0 +1,169 @@
+"""The reading room: the gallery of a case, and one cell of it large, as one page of two views."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from cases import arrangement, charts, keys, queries, reading, sight, similar, tiles
+from cases.arrangement import Layout
+from cases.models import Case, CellImage, ReaderPreferences
+from cases.queries import Cell
+from cases.views.found import find_case, frame, may, reader
+from inference import registry
+from inference.labels import CellClass
+from inference.models import ModelVersion
+
+PAGE = 48  # tiles of a page without scripts; with them all are there
+LOOKED_THROUGH = 25  # open cases, for the next one that the reader may claim
+AHEAD = 24  # pictures of the next case that are fetched ahead
+
+
+def gallery(request: HttpRequest, case: Case, around: Mapping[str, object]) -> HttpResponse:
+    """Every cell as a tile, as the reader has laid them out, and what stands above them."""
+    cells, layout = _laid_out(request, case)
+    if "all" in request.GET:
+        layout = layout.unfiltered()
+    shown = layout.arrange(cells)
+    page = Paginator(shown, PAGE).get_page(request.GET.get("page"))
+    context = _room(request, case, cells, shown, layout) | {
+        "cell": (shown or cells)[0],
+        "page": page,
+        "first_place": page.start_index(),
+        "earlier": queries.other_cases(case),
+        "newer_model": _newer_model(case) if "reclassify" in may(reader(request), case) else None,
+    }
+    return render(request, "cases/gallery.html", context | dict(around))
+
+
+@require_safe
+@login_required
+def cell(request: HttpRequest, case_id: UUID, image_id: UUID) -> HttpResponse:
+    """One cell, large, and the way to its neighbours; `?part=details` is what stands beside it."""
+    case = find_case(request, case_id)
+    if request.GET.get("part") == "details":
+        return render(request, "cases/_details.html", _details(request, case, image_id))
+    cells, layout = _laid_out(request, case)
+    shown = layout.arrange(cells)
+    place = _place(shown, image_id)
+    if place is None:  # the filter leaves it out, yet it was asked for by name
+        layout = layout.unfiltered()
+        shown = layout.arrange(cells)
+        place = _place(shown, image_id)
+    if place is None:
+        raise Http404
+    context = _room(request, case, cells, shown, layout) | {
+        "here": "cell",
+        "large": True,
+        "cell": shown[place],
+        "place": place + 1,
+        "previous": shown[place - 1] if place else None,
+        "next": shown[place + 1] if place + 1 < len(shown) else None,
+        "next_undecided": reading.next_undecided(shown, place),
+    }
+    return render(
+        request, "cases/gallery.html", context | _details(request, case, image_id, shown[place])
+    )
+
+
+def _laid_out(request: HttpRequest, case: Case) -> tuple[list[Cell], Layout]:
+    """The cells as this reader may see them, and how they want them laid out."""
+    user = reader(request)
+    seen = sight.of(user, case)
+    chosen = ReaderPreferences.of(user).layout
+    return queries.gallery(case, seen), Layout.of(chosen, with_model=seen.model)
+
+
+def _place(shown: list[Cell], image_id: UUID) -> int | None:
+    return next((n for n, cell in enumerate(shown) if cell.image.pk == image_id), None)
+
+
+def _room(
+    request: HttpRequest, case: Case, cells: list[Cell], shown: list[Cell], layout: Layout
+) -> dict[str, object]:
+    """What both views of the page show, and what its scripts know."""
+    ids = {one.image.pk for one in shown}
+    hidden = [one for one in cells if one.image.pk not in ids]
+    acts = keys.acts(ReaderPreferences.of(reader(request)).keys)
+    context = frame(request, case)
+    seen = context["seen"]
+    return context | {
+        "cells": shown,
+        "reads": queries.shown_reads(case, seen),
+        "hidden": hidden,
+        "rows": tiles.rows(shown, hidden, with_model=seen.model),
+        "tally": reading.tally(cells),
+        "abstained": reading.abstained(cells),
+        "layout": layout,
+        "sorts": arrangement.choices(arrangement.SORTS, with_model=seen.model),
+        "flags": arrangement.choices(arrangement.FLAGS, with_model=seen.model),
+        "sizes": arrangement.SIZES,
+        "cell_classes": list(CellClass),
+        "exclusions": reading.EXCLUSIONS,
+        "no_image": UUID(int=0),  # stands in addresses where the scripts put an image's id
+        "acts": acts,
+        "key": {act.name.replace("-", "_"): keys.shown(act.key) for act in acts},
+        "keymap": {act.key: act.name for act in acts},
+    }
+
+
+def _details(
+    request: HttpRequest, case: Case, image_id: UUID, known: Cell | None = None
+) -> dict[str, object]:
+    """What the model said of a cell, with its numbers, its maps and its class."""
+    seen = sight.of(reader(request), case)
+    shown = known or queries.cell(case, get_object_or_404(CellImage, case=case, pk=image_id), seen)
+    answer = shown.prediction
+    probabilities = list(zip(CellClass, answer.probabilities, strict=True)) if answer else []
+    overlay = queries.activation_of(case, shown.image, seen)
+    return {
+        "case": case,
+        "cell": shown,
+        "seen": seen,
+        "may": may(reader(request), case),
+        "cell_classes": list(CellClass),
+        "probabilities": probabilities,
+        "overlay": overlay,
+        "overlay_data": overlay and overlay.to_json(),
+        "figure": charts.probability_figure(probabilities),
+    }
+
+
+@require_safe
+@login_required
+def cell_similar(request: HttpRequest, case_id: UUID, image_id: UUID) -> HttpResponse:
+    """The cells most like this one that pathologists of the laboratory have signed."""
+    case = find_case(request, case_id)
+    image = get_object_or_404(CellImage, case=case, pk=image_id)
+    found = similar.most_similar(case, image, sight.of(reader(request), case))
+    return render(request, "cases/_similar.html", {"similar": found})
+
+
+@require_safe
+@login_required
+def case_ahead(request: HttpRequest, case_id: UUID) -> JsonResponse:
+    """The case to read after this one, and its first pictures, to be fetched ahead."""
+    case = find_case(request, case_id)
+    user = reader(request)
+    first_due = queries.waiting(user, but=case)[:LOOKED_THROUGH]
+    following = next((other for other in first_due if "claim" in may(user, other)), None)
+    if following is None:
+        return JsonResponse({"case": None, "pictures": []})
+    cells, layout = _laid_out(request, following)
+    first = layout.arrange(cells)[:AHEAD]
+    pictures = [reverse("thumbnail", args=[following.pk, one.image.pk]) for one in first]
+    return JsonResponse({"case": reverse("case-detail", args=[following.pk]), "pictures": pictures})
+
+
+def _newer_model(case: Case) -> ModelVersion | None:
+    """The model version that answers now, where it has not answered this case."""
+    try:
+        current = queries.answering_model(case.laboratory)
+    except registry.NoCurrentModel:
+        return None
+    return current if queries.is_outdated(case, current) else None
