@@ -2,10 +2,6 @@
 
 from django.db import migrations
 
-SIGNED_BEFORE = """
-UPDATE cases_review SET committed_read = read, committed_at = ended_at
-WHERE read IS NOT NULL AND ended_at IS NOT NULL AND committed_at IS NULL;
-"""
 CREATE = """
 CREATE FUNCTION cases_refuse_change_of_committed_read() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN
@@ -34,8 +30,5 @@ DROP FUNCTION cases_refuse_change_of_committed_read();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("cases", "0008_reads_of_every_kind")]
-    operations = [
-        migrations.RunSQL(SIGNED_BEFORE, migrations.RunSQL.noop),
-        migrations.RunSQL(CREATE, DROP),
-    ]
+    dependencies = [("cases", "0003_audit_chain")]
+    operations = [migrations.RunSQL(CREATE, DROP)]
