@@ -39,6 +39,13 @@ from inference.labels import CellClass
 
 Status = Case.Status
 ONE_HOUR = timedelta(hours=1)
+OF_SCREENING = {  # not every laboratory screens: where no case is in them, they are not shown
+    Status.AWAITING_SCREENING,
+    Status.SCREENING,
+    Status.AWAITING_RESCREEN,
+    Status.RESCREENING,
+    Status.AWAITING_SIGNATURE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +163,9 @@ def overview(scope: Scope) -> Overview:
         median=counted["median"],
         ninetieth=counted["ninetieth"],
         states=tuple(
-            StateCount(state.value, str(state.label), counted[state.value]) for state in Status
+            StateCount(state.value, str(state.label), counted[state.value])
+            for state in Status
+            if state not in OF_SCREENING or counted[state.value]
         ),
     )
 

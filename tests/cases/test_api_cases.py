@@ -429,7 +429,7 @@ def test_the_activation_of_an_image_is_told_at_an_address_of_its_own():
     of_another = client.get(url("case-activation", case, make.case(images=1).images.get().pk))
 
     assert told["image"] == str(image.pk)
-    assert told["maps"]["Parabasal"][2] == [-0.25, -0.25, -0.25, -0.25, 2.0, -0.25, -0.25]
+    assert told["maps"]["Parabasal"][2] == [-0.25, -0.25, -0.25, -0.25, 2.0, -0.25]
     assert (told["strongest"], told["disclaimer"]) == (2.0, DISCLAIMER)
     assert without.status_code == of_another.status_code == 404
     assert without.json() == {"detail": "No activation map was kept of this image."}

@@ -138,9 +138,9 @@ def test_the_page_takes_as_many_queries_for_three_cases_as_for_one(
     world.signed(reader, ago=days(1), took=5, cells=EVERYTHING[:1])
     client.get(URL)
 
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         client.get(URL)
     for ago in (2, 8):
         world.signed(reader, ago=days(ago), took=5, cells=EVERYTHING, urgent=ago == 8)
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         client.get(URL)
