@@ -6,7 +6,8 @@ from inference import registry
 from inference.models import ModelVersion
 from inference.registry import NoCurrentModel
 
-PART = "test"  # of the split: the cells that neither training nor any choice saw
+# cells that neither training nor any choice saw; or that other networks of the recipe did not see
+PARTS = ("test", "out_of_fold")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Card:
     """What is registered of a model version; ``summary`` pairs a figure's name with its share."""
 
     version: ModelVersion
+    out_of_fold: bool
     cells: int
     summary: list[tuple[str, str]]
     classes: list[ClassRow]
@@ -37,9 +39,10 @@ def current() -> Card | None:
         version = registry.current()
     except NoCurrentModel:
         return None
-    figures = version.figures.get(PART)
-    if not figures:
+    part = next((name for name in PARTS if version.figures.get(name)), None)
+    if part is None:
         return None
+    figures = version.figures[part]
     summary = [
         ("Accuracy", _percent(figures["accuracy"])),
         ("Macro precision", _percent(figures["macro_precision"])),
@@ -60,7 +63,7 @@ def current() -> Card | None:
         for place, name in enumerate(version.labels)
         for of in (figures["per_class"][name],)
     ]
-    return Card(version, figures["cells"], summary, classes)
+    return Card(version, part == "out_of_fold", figures["cells"], summary, classes)
 
 
 def _percent(share: float) -> str:

@@ -54,7 +54,8 @@ def test_seed_demo_fills_a_laboratory_and_shows_its_logins_again(state_folder, c
     ]
     assert doubtful.images.count() == 6
     maps = doubtful.images.values_list("predictions__activation_maps", flat=True)
-    assert {len(stored) for stored in maps} == {activation.MAP_BYTES}, "the real network gave them"
+    sizes = {len(stored) for stored in maps}
+    assert sizes <= activation.MAP_BYTES.keys(), "the real network gave them"
     neighbour = Laboratory.objects.get(name=demonstration.NEIGHBOUR)
     assert neighbour.cases.count() == 1
     assert (neighbour.reading.primary_screening, neighbour.reading.is_blind_first) == (True, True)

@@ -31,6 +31,17 @@ def test_the_card_shows_what_is_registered_of_the_model_that_answers(client):
         assert cell_class in shown
 
 
+def test_a_card_says_when_its_figures_are_out_of_fold(client):
+    version = make.model_version()
+    version.figures = {"out_of_fold": version.figures["test"]}
+    version.save()
+
+    shown = page(client)
+
+    assert "the model itself learnt from all" in shown
+    assert "kept out of the training as a" not in shown
+
+
 def test_a_card_follows_the_registered_figures(client):
     version = make.model_version()
     version.figures["test"]["macro_f1"] = 0.1234

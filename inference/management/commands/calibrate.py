@@ -3,7 +3,7 @@
 import json
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
@@ -12,6 +12,7 @@ from inference import calibration, manifest, runtime, weights
 from inference.answered import Answered, parts_of
 from inference.calibration import LEVEL, CannotCalibrate
 from inference.dataset import WrongData
+from inference.evaluate import Figures
 from inference.familiarity import Familiarity
 from inference.learnt import relative_distances, sampled
 from inference.manifest import FAMILIARITY, Manifest
@@ -168,7 +169,10 @@ def calibrate_out_of_fold(  # noqa: PLR0913 -- the last two have defaults
     network = OnnxNetwork(folder, described, threads=threads)
     training = Answered.by(network, data, sampled(parts["train"]))
     known = Familiarity.fit_relative(training.features, relative)
-    return _written(folder, described, fitted, known)
+    # what is kept as the model's figures: it has no cells of its own to be asked about
+    figures = asdict(Figures.of(answered.truth.tolist(), answered.logits.argmax(axis=1).tolist()))
+    measured = replace(described, figures={"out_of_fold": figures})
+    return _written(folder, measured, fitted, known)
 
 
 def other_recipes(described: Manifest, runs: Sequence[Path]) -> list[tuple[Path, str]]:
