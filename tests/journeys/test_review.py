@@ -548,6 +548,22 @@ def test_h_lays_the_map_over_the_picture_and_takes_it_away(
     assert complaints == []
 
 
+def test_a_cell_opened_from_the_gallery_is_whole_in_its_frame(page, live_server, transactional_db):
+    page.set_viewport_size({"width": 1280, "height": 700})  # lower than the picture enlarged
+    case = claimed_case(2)
+    open_gallery(page, live_server, case)
+
+    press(page, "Enter", "h")
+    page.locator(".picture-frame.viewing").wait_for()
+    page.locator("[data-heat-map]").wait_for()  # as large as the picture
+    page.wait_for_timeout(1000)
+
+    picture = page.locator("[data-heat-map]").bounding_box()
+    frame = page.locator(".picture-frame").bounding_box()
+    assert picture["height"] == pytest.approx(frame["height"], abs=4)
+    assert picture["y"] == pytest.approx(frame["y"], abs=3)
+
+
 def opaque_at(canvas, across, down):
     """How opaque the map is at a place, from 0 to 255."""
     return canvas.evaluate(
