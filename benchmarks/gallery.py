@@ -11,6 +11,8 @@ from io import BytesIO
 import pytest
 from django.urls import reverse
 
+from tests.conftest import django_db_modify_db_settings  # noqa: F401 -- before the plugin's own
+
 CELLS = int(os.environ.get("CELLS", "2000"))
 DRAWN = 60  # different pictures; the others differ from them in one pixel
 BUSY = 120_000  # milliseconds that a loaded machine may need
@@ -69,6 +71,10 @@ def test_the_gallery_with_many_cells(case, browser, live_server):
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     page.set_default_timeout(BUSY)
+    under_way = set()
+    page.on("request", lambda one: under_way.add(one))  # noqa: PLW0108 -- it has to be a function
+    for end in ("requestfinished", "requestfailed"):
+        page.on(end, lambda one: under_way.discard(one))  # noqa: PLW0108
     log_in(page, live_server, make.pathologist(laboratory=case.laboratory), reverse("worklist"))
     page.add_init_script(LONG)
     began = time.perf_counter()
@@ -83,6 +89,8 @@ def test_the_gallery_with_many_cells(case, browser, live_server):
     scrolled = page.evaluate(SCROLL)
     last = page.locator(f".cells [data-place='{CELLS}']")
     last.wait_for()
+    while under_way:  # pictures that were scrolled past, and what is fetched ahead
+        page.wait_for_timeout(500)
     context.close()
 
     print()

@@ -48,6 +48,14 @@ export class Viewer {
       event.preventDefaultAction = true;
     });
     this.viewer.addHandler("open", () => this.opened());
+    this.viewer.addHandler("after-resize", () => {
+      if (!this.touched && !this.fitting) this.fit();
+    });
+    for (const change of ["canvas-scroll", "canvas-drag", "canvas-pinch", "canvas-double-click"]) {
+      this.viewer.addHandler(change, () => {
+        this.touched = true;
+      });
+    }
     for (const change of ["animation", "resize", "update-viewport"]) this.viewer.addHandler(change, () => this.measure());
     if (this.wanted) this.show(this.wanted);
   }
@@ -55,6 +63,7 @@ export class Viewer {
   /* Show a picture {url, width, height, name, micrometres, words}. */
   show(wanted) {
     this.wanted = wanted;
+    this.touched = false;
     this.micrometres = wanted.micrometres ?? null;
     Object.assign(this.picture, { width: wanted.width, height: wanted.height, alt: wanted.words });
     if (this.picture.getAttribute("src") !== wanted.url) this.picture.setAttribute("src", wanted.url);
@@ -68,7 +77,7 @@ export class Viewer {
 
   opened() {
     this.frame.classList.add("viewing");
-    this.fit(true);
+    this.fit();
     this.smooth();
     this.paint();
     this.lay();
@@ -79,18 +88,24 @@ export class Viewer {
     return Boolean(this.viewer?.isOpen());
   }
 
-  fit(immediately = false) {
+  fit() {
     if (!this.isOpen) return;
     const { viewport, world } = this.viewer;
+    this.touched = false;
+    // The viewer may have been made while its frame was hidden, and hears of its size only later.
+    this.fitting = true;
+    viewport.resize(new globalThis.OpenSeadragon.Point(this.frame.clientWidth, this.frame.clientHeight));
+    this.fitting = false;
     viewport.goHome(true);
     const most = viewport.imageToViewportZoom(MOST_FIT);
     if (viewport.getHomeZoom() > most) viewport.zoomTo(most, null, true);
     if (world.getItemCount()) viewport.panTo(world.getHomeBounds().getCenter(), true);
-    viewport.applyConstraints(immediately);
+    viewport.applyConstraints(true);
   }
 
   zoom(larger) {
     if (!this.isOpen) return;
+    this.touched = true;
     this.viewer.viewport.zoomBy(larger ? STEP : 1 / STEP);
     this.viewer.viewport.applyConstraints();
   }
@@ -98,6 +113,7 @@ export class Viewer {
   pan(x, y) {
     if (!this.isOpen) return;
     const { viewport } = this.viewer;
+    this.touched = true;
     viewport.panBy(viewport.deltaPointsFromPixels(new globalThis.OpenSeadragon.Point(x, y)));
     viewport.applyConstraints();
   }

@@ -4,6 +4,8 @@ The pages are those of the table of addresses in `tests.test_borders`, so that a
 forgotten: whoever may see it looks at it here.
 """
 
+import json
+
 import pytest
 from django.conf import settings
 from django.test import Client
@@ -79,4 +81,4 @@ def test_a_page_has_no_violation(row, state, browser, live_server, axe):
                 found[f"{size}, {scheme}"] = violations
     context.close()
 
-    assert found == {}
+    assert not found, json.dumps(found, indent=2)

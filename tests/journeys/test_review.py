@@ -1,6 +1,7 @@
 """A pathologist's morning in a real browser, by keyboard: claim, decide, sign, and nothing lost."""
 
 import re
+import time
 
 import pytest
 from django.urls import reverse
@@ -75,7 +76,11 @@ def open_gallery(page, live_server, case):
     page.locator("[data-bench]").get_by_role("button", name="Metaplastic").wait_for()
 
 
+PRESSED = []  # every key of the journey that is under way
+
+
 def press(page, *keys):
+    PRESSED.extend(keys)
     for key in keys:
         page.keyboard.press(key)
 
@@ -123,6 +128,8 @@ def test_forty_cells_are_decided_and_signed_without_the_mouse(page, complaints, 
 
     log_in(page, live_server, pathologist, reverse("case-detail", args=[case.pk]))
     page.locator("button:focus", has_text="Claim").wait_for()
+    PRESSED.clear()
+    began = time.perf_counter()
     press(page, "Enter")
     page.locator("[data-bench]").get_by_role("button", name="Metaplastic").wait_for()
     assert counts(page) == [0, 0, 40, 40]
@@ -160,6 +167,7 @@ def test_forty_cells_are_decided_and_signed_without_the_mouse(page, complaints, 
     page.keyboard.type(PASSWORD)
     press(page, "Enter")
     page.wait_for_url("**/report/", wait_until="commit")
+    tell_effort(began)
 
     report = Report.objects.get(case=case)
     block = page.locator("[data-signature]").inner_text()
@@ -178,6 +186,11 @@ def see_the_rest(page):
     while "not displayed yet" in (announced.text_content() or ""):
         page.wait_for_timeout(400)
         press(page, "n")
+
+
+def tell_effort(began):
+    took = time.perf_counter() - began
+    print(f"forty cells read and signed with {len(PRESSED)} keys and two texts in {took:.1f} s")
 
 
 def tab_to(page, selector):
@@ -474,6 +487,25 @@ def test_a_key_waits_for_no_answer(page, live_server, transactional_db):
     assert len(standing(case)) == 10
 
 
+def test_no_key_waits_for_the_network(page, live_server, transactional_db):
+    case = claimed_case(12)
+    open_gallery(page, live_server, case)
+    page.wait_for_timeout(1500)  # the neighbours are fetched ahead
+    page.route("**/*", lambda route: None)  # from here on nothing is ever answered
+
+    press(page, "3", "Enter")
+    assert page.locator("[data-large]").is_visible()
+    assert "What the model says" in page.locator("[data-details]").inner_text()
+    press(page, "4", "ArrowRight", "5")
+    assert page.get_by_text("Cell 3 of 12").is_visible()
+    assert "Finding: Corrected" in page.locator("[data-large-standing]").inner_text()
+    press(page, "Escape", "Control+a", "2", "u")
+
+    assert counts(page) == [3, 0, 9, 12]
+    said(page, "Saving")
+    page.unroute_all(behavior="ignoreErrors")
+
+
 def test_a_cell_on_which_the_model_abstained_has_nothing_to_confirm(
     page, complaints, live_server, transactional_db
 ):
@@ -546,6 +578,22 @@ def test_h_lays_the_map_over_the_picture_and_takes_it_away(
     press(page, "h")
     assert not overlay.is_visible()
     assert complaints == []
+
+
+def test_a_cell_opened_from_the_gallery_is_whole_in_its_frame(page, live_server, transactional_db):
+    page.set_viewport_size({"width": 1280, "height": 700})  # lower than the picture enlarged
+    case = claimed_case(2)
+    open_gallery(page, live_server, case)
+
+    press(page, "Enter", "h")
+    page.locator(".picture-frame.viewing").wait_for()
+    page.locator("[data-heat-map]").wait_for()  # as large as the picture
+    page.wait_for_timeout(1000)
+
+    picture = page.locator("[data-heat-map]").bounding_box()
+    frame = page.locator(".picture-frame").bounding_box()
+    assert picture["height"] == pytest.approx(frame["height"], abs=4)
+    assert picture["y"] == pytest.approx(frame["y"], abs=3)
 
 
 def opaque_at(canvas, across, down):
