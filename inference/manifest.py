@@ -34,7 +34,8 @@ class Manifest:
     ``figures`` are those of ``inference.evaluate.Figures`` by part of the split (``validation``,
     ``test``), measured on whole groups the training never saw; of a model that learnt from every
     cell ``out_of_fold``, those of networks of its recipe that did not see them. ``others`` are the
-    recipes of an ensemble's members after the first, whose own is ``recipe``; all learnt from the same split.
+    recipes of an ensemble's members after the first, whose own is ``recipe``; all learnt from the
+    same split.
     """
 
     name: str

@@ -17,7 +17,7 @@ def page(client):
 
 def test_the_card_shows_what_is_registered_of_the_model_that_answers(client):
     version = make.model_version()
-    figures = version.figures["test"]
+    figures = version.figures["out_of_fold"]
 
     shown = page(client)
 
@@ -31,20 +31,21 @@ def test_the_card_shows_what_is_registered_of_the_model_that_answers(client):
         assert cell_class in shown
 
 
-def test_a_card_says_when_its_figures_are_out_of_fold(client):
+def test_a_card_says_whether_its_figures_are_out_of_fold_or_of_a_test_part(client):
     version = make.model_version()
-    version.figures = {"out_of_fold": version.figures["test"]}
+    out_of_fold = page(client)
+    version.figures = {"test": version.figures["out_of_fold"]}
     version.save()
+    of_a_part = page(client)
 
-    shown = page(client)
-
-    assert "the model itself learnt from all" in shown
-    assert "kept out of the training as a" not in shown
+    assert "the model itself learnt from all" in out_of_fold
+    assert "the model itself learnt from all" not in of_a_part
+    assert "kept out of the training as a" in of_a_part
 
 
 def test_a_card_follows_the_registered_figures(client):
     version = make.model_version()
-    version.figures["test"]["macro_f1"] = 0.1234
+    version.figures["out_of_fold"]["macro_f1"] = 0.1234
     version.save()
 
     assert "12.3 %" in page(client)
