@@ -394,7 +394,7 @@ def test_an_image_that_the_last_run_could_not_read_says_why():
     assert told["progress"] == {"images": 2, "answered": 1, "failed": 1}
 
 
-def test_an_abstention_is_told_without_a_class_and_with_the_numbers_behind_it():
+def test_r24_an_abstention_is_told_without_a_class_and_with_the_numbers_behind_it():
     case = make.case(Status.REVIEWING, images=2)
     sure, unsure = case.images.all()
     make.abstain(case, unsure, familiarity=None)

@@ -126,7 +126,7 @@ def doubtful(client, images=1):
     return case, image
 
 
-def test_an_abstention_is_a_human_look_with_its_reason_and_no_class(client):
+def test_r24_an_abstention_is_a_human_look_with_its_reason_and_no_class(client):
     case, image = doubtful(client, images=2)
 
     answer = client.get(page_of("case-detail", case))
@@ -366,7 +366,7 @@ def test_a_cell_says_in_words_how_certain_the_model_is(client):
     assertContains(answer, "Confirm the model\u2019s class")
 
 
-def test_an_abstained_cell_keeps_its_numbers_in_sight_and_offers_no_class_to_confirm(client):
+def test_r24_an_abstained_cell_keeps_its_numbers_in_sight_and_offers_no_class_to_confirm(client):
     case, image = doubtful(client)
 
     answer = client.get(page_of("cell", case, image))
