@@ -1,7 +1,7 @@
 """Named reads: worklists and their counts, progress, the answers and findings of a case."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db.models import (
@@ -13,15 +13,13 @@ from django.db.models import (
     Prefetch,
     Q,
     QuerySet,
-    Subquery,
     When,
 )
 from django.db.models import Case as Case_
-from django.db.models.functions import Coalesce
 
-from accounts.models import Laboratory, Role, User
-from accounts.permissions import can_see_patient_identity, is_senior_cytotechnologist
-from cases import activation, bethesda, clock
+from accounts.models import Laboratory, User
+from accounts.permissions import can_see_patient_identity
+from cases import activation, bethesda
 from cases.models import (
     ARRAYS,
     AuditEvent,
@@ -292,12 +290,6 @@ def _interpretation(case: Case) -> str:
     return bethesda.in_short(read)
 
 
-def waiting(user: User, but: Case) -> QuerySet[Case]:
-    """The open cases of the user's laboratory but this one, the first due first."""
-    others = Case.objects.visible_to(user).exclude(pk=but.pk).exclude(status=Status.SIGNED)
-    return others.select_related("laboratory", "reviewer").order_by("due_at", "pk")
-
-
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far the classification of a case is."""
@@ -407,158 +399,3 @@ def _earlier_interpretations(case: Case) -> list[str]:
     ).exclude(case=case)
     reads = signed.values_list("read__interpretations", flat=True)
     return [code for codes in reads for code in codes or ()]
-
-
-# ── The worklist ─────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """A state of the worklist with its count."""
-
-    state: str
-    label: str
-    count: int
-
-
-def tiles(user: User) -> list[Tile]:
-    """The counted queues of a person, and the counted states of their laboratory."""
-    counts = Case.objects.visible_to(user).aggregate(
-        **{queue.state: Count("pk", filter=queue.which(user)) for queue in QUEUES},
-        **{status: Count("pk", filter=Q(status=status)) for status in Status.values},
-    )
-    labels = {queue.state: queue.label for queue in QUEUES} | dict(Status.choices)
-    screens = ReadingSettings.of(user.laboratory).primary_screening
-    return [
-        Tile(state, label, counts[state])
-        for state, label in labels.items()
-        if screens or counts[state] or state not in _OF_SCREENING
-    ]
-
-
-_OF_SCREENING = (
-    "rescreen",
-    Status.AWAITING_SCREENING,
-    Status.SCREENING,
-    Status.AWAITING_RESCREEN,
-    Status.RESCREENING,
-    Status.AWAITING_SIGNATURE,
-)
-IN_HAND = (*Case.HELD, Status.AWAITING_SIGNATURE)
-
-
-IS_OPEN = ~Q(status=Status.SIGNED)
-
-
-def mine(user: User) -> Q:
-    """What a person has in hand: accessioned and not yet submitted, failed, or held."""
-    return Q(accessioned_by=user, status__in=[Status.DRAFT, Status.FAILED]) | Q(
-        reviewer=user, status__in=IN_HAND
-    )
-
-
-# The open states whose next step is one of a role's; an administrator's team is the laboratory.
-STEPS: Mapping[str, Sequence[str]] = {
-    Role.CYTOTECHNOLOGIST: [
-        Status.DRAFT,
-        Status.FAILED,
-        Status.AWAITING_SCREENING,
-        Status.SCREENING,
-        Status.AWAITING_SIGNATURE,
-    ],
-    Role.PATHOLOGIST: [Status.AWAITING_REVIEW, Status.REVIEWING],
-}
-
-
-def team(user: User) -> Q:
-    """The open cases at the step of a person's role, whoever has them in hand."""
-    steps = STEPS.get(user.role)
-    return IS_OPEN if steps is None else Q(status__in=steps)
-
-
-def to_rescreen(user: User) -> Q:
-    """What is held for a second reader, where this person may be the one (R6)."""
-    if user.role != Role.PATHOLOGIST and not is_senior_cytotechnologist(user):
-        return Q(pk__in=[])
-    read_first = Review.objects.filter(case=OuterRef("pk"), reader=user).exclude(
-        kind=Review.Kind.RESCREEN
-    )
-    return Q(status=Status.AWAITING_RESCREEN) & ~Q(Exists(read_first))
-
-
-def sent_back(user: User) -> Q:
-    """What a person is asked to mend; a colleague's too, once the colleague can do it no more."""
-    if user.role != Role.CYTOTECHNOLOGIST:
-        return Q(sent_back_to=user)
-    has_gone = Q(sent_back_to__is_active=False) | ~Q(sent_back_to__role=Role.CYTOTECHNOLOGIST)
-    return Q(sent_back_to=user) | (Q(sent_back_to__isnull=False) & has_gone)
-
-
-def overdue(_: User) -> Q:
-    return IS_OPEN & Q(due_at__lt=clock.now())
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """A list of cases that a person goes by, with its name in addresses and on the page."""
-
-    state: str
-    label: str
-    which: Callable[[User], Q]
-
-
-QUEUES = (
-    Queue("open", "Open", lambda _: IS_OPEN),
-    Queue("mine", "Mine", mine),
-    Queue("team", "Team", team),
-    Queue("sent_back", "Sent back", sent_back),
-    Queue("rescreen", "To rescreen", to_rescreen),
-    Queue("overdue", "Overdue", overdue),
-)
-_WHICH = {queue.state: queue.which for queue in QUEUES}
-
-
-def in_queue(user: User, state: str) -> Q:
-    return _WHICH[state](user)
-
-
-# counted for the rows of a page only: a join would count for the whole laboratory first
-_IMAGE_COUNT = Subquery(
-    CellImage.objects.filter(case=OuterRef("pk"))
-    .order_by()
-    .values("case")
-    .annotate(count=Count("pk"))
-    .values("count")
-)
-
-
-def worklist(
-    user: User, state: str = "open", search: str = "", priority: str = ""
-) -> QuerySet[Case]:
-    """The cases of a tile with what a row of the list shows; the longest overdue first.
-
-    A search by accession number or patient id looks at every state where none is chosen.
-    """
-    cases = (
-        Case.objects.visible_to(user)
-        .select_related("patient", "accessioned_by", "reviewer", "laboratory")
-        .annotate(
-            image_count=Coalesce(_IMAGE_COUNT, 0),
-            was_read_by_me=Exists(
-                Review.objects.filter(case=OuterRef("pk"), reader=user).exclude(
-                    kind=Review.Kind.RESCREEN
-                )
-            ),
-        )
-    )
-    if search:
-        cases = cases.filter(
-            Q(accession_number__icontains=search) | Q(patient__record_number__iexact=search)
-        )
-    if priority:
-        cases = cases.filter(priority=priority)
-    if state in _WHICH and not (state == "open" and search):
-        cases = cases.filter(in_queue(user, state))
-    elif state in Status.values:
-        cases = cases.filter(status=state)
-    return cases

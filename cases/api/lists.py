@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import User
-from cases import clock, queries
+from cases import worklist
 from cases.models import Case
 from cases.paging import DUE, LAST_SIGNED, NEWEST, CaseCursor
 from cases.signature import DISCLAIMER
@@ -29,7 +29,7 @@ _day = partial(
 class CaseFilter(filters.FilterSet):
     """The filters of the list. Days are days of the laboratory's time zone, the last one included.
 
-    ``status`` and ``search`` mean what they mean on the worklist, so `queries.worklist` does them.
+    ``status`` and ``search`` mean what they mean on the worklist, so `worklist.listed` does them.
     """
 
     status = filters.ChoiceFilter(choices=Case.Status.choices, method="on_worklist")
@@ -41,7 +41,7 @@ class CaseFilter(filters.FilterSet):
         method="in_hand", help_text="What you have in hand: yours to submit, to mend or to sign."
     )
     queue = filters.ChoiceFilter(
-        choices=[(queue.state, queue.label) for queue in queries.QUEUES],
+        choices=[(state, queue.label) for state, queue in worklist.QUEUES.items()],
         method="in_queue",
         help_text="The person's queue of this name on the worklist.",
     )
@@ -59,7 +59,7 @@ class CaseFilter(filters.FilterSet):
         """Begin with the rows of the worklist, whatever the view began with."""
         chosen = self.form.cleaned_data
         return super().filter_queryset(
-            queries.worklist(self._reader, chosen["status"], chosen["search"].strip())
+            worklist.listed(self._reader, chosen["status"], chosen["search"].strip())
         )
 
     @property
@@ -70,14 +70,13 @@ class CaseFilter(filters.FilterSet):
         return cases
 
     def in_hand(self, cases: Cases, name: str, value: bool) -> Cases:
-        return _only(cases, queries.mine(self._reader), wanted=value)
+        return _only(cases, worklist.mine(self._reader), wanted=value)
 
     def in_queue(self, cases: Cases, name: str, value: str) -> Cases:
-        return cases.filter(queries.in_queue(self._reader, value))
+        return cases.filter(worklist.in_queue(self._reader, value))
 
     def past_due(self, cases: Cases, name: str, value: bool) -> Cases:
-        overdue = Q(due_at__lt=clock.now()) & ~Q(status=Case.Status.SIGNED)
-        return _only(cases, overdue, wanted=value)
+        return _only(cases, worklist.overdue(self._reader), wanted=value)
 
     def since(self, cases: Cases, name: str, value: date) -> Cases:
         moment = name.removesuffix("_from") + "_at"

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from cases import arrangement, charts, keys, queries, reading, sight, similar, tiles
+from cases import arrangement, charts, keys, queries, reading, sight, similar, tiles, worklist
 from cases.arrangement import Layout
 from cases.models import Case, CellImage, ReaderPreferences
 from cases.queries import Cell
@@ -150,7 +150,7 @@ def case_ahead(request: HttpRequest, case_id: UUID) -> JsonResponse:
     """The case to read after this one, and its first pictures, to be fetched ahead."""
     case = find_case(request, case_id)
     user = reader(request)
-    first_due = queries.waiting(user, but=case)[:LOOKED_THROUGH]
+    first_due = worklist.waiting(user, but=case)[:LOOKED_THROUGH]
     following = next((other for other in first_due if "claim" in may(user, other)), None)
     if following is None:
         return JsonResponse({"case": None, "pictures": []})

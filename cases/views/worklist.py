@@ -16,6 +16,7 @@ from cases.models import Case
 from cases.paging import CaseCursor
 from cases.views.found import find_case, frame, may_claim, reader
 from cases.views.gallery import gallery
+from cases.worklist import listed, tiles
 
 
 @require_safe
@@ -33,8 +34,8 @@ def worklist(request: HttpRequest) -> HttpResponse:
     priority = asked if asked in Case.Priority.values else ""
     cursor = CaseCursor()
     try:
-        listed = queries.worklist(user, state, search, priority)
-        cases = cursor.paginate_queryset(listed, Request(request))
+        found = listed(user, state, search, priority)
+        cases = cursor.paginate_queryset(found, Request(request))
     except NotFound as error:
         raise Http404("This page of the worklist is not there: begin at its first.") from error
     claimable = {case.pk for case in cases or () if may_claim(user, case)}
@@ -44,7 +45,7 @@ def worklist(request: HttpRequest) -> HttpResponse:
 
     context = {
         "section": "cases",
-        "tiles": queries.tiles(user),
+        "tiles": tiles(user),
         "state": state,
         "search": search,
         "priority": priority,

@@ -560,7 +560,7 @@ def test_the_page_for_a_fault_of_the_server_needs_nothing_that_may_have_failed(
 ):
     client.force_login(technologist)
     client.raise_request_exception = False
-    monkeypatch.setattr("cases.queries.tiles", lambda _: 1 / 0)
+    monkeypatch.setattr("cases.worklist.Tile", lambda *_: 1 / 0)
 
     response = client.get(WORKLIST)
 

@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
-from cases import clock, queries, workflow
+from cases import clock, queries, workflow, worklist
 from cases.models import Case, Comment, Finding, ReadingSettings, Review
 from cases.workflow import InvalidTransition, Refused
 from tests import make
@@ -149,7 +149,7 @@ def test_only_a_case_in_hand_is_passed_on():
 
 
 def in_queue(user, state):
-    return set(Case.objects.visible_to(user).filter(queries.in_queue(user, state)))
+    return set(Case.objects.visible_to(user).filter(worklist.in_queue(user, state)))
 
 
 def test_everyone_finds_in_a_queue_what_is_theirs_their_teams_or_sent_back_to_them():
