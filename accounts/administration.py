@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -110,68 +110,43 @@ def user_role(request: Request, pk: int) -> HttpResponse:
         messages.error(request, "Choose one of the roles.")
         return redirect("user-detail", pk)
     role = form.cleaned_data["role"]
-    return _changed(
-        request,
-        pk,
-        lambda subject: people.change_role(subject, request.user, role),
-        "{name} has the role {role} from now on.",
-    )
+    verb = partial(people.change_role, role=role)
+    return _changed(request, pk, verb, "{name} has the role {role} from now on.")
 
 
 @administrator_required
 @require_POST
 def user_senior(request: Request, pk: int) -> HttpResponse:
     is_senior = request.POST.get("senior") == "yes"
-    return _changed(
-        request,
-        pk,
-        lambda subject: people.change_seniority(subject, request.user, is_senior=is_senior),
-        "{name} may rescreen from now on." if is_senior else "{name} rescreens no more.",
-    )
+    verb = partial(people.change_seniority, is_senior=is_senior)
+    said = "{name} may rescreen from now on." if is_senior else "{name} rescreens no more."
+    return _changed(request, pk, verb, said)
 
 
 @administrator_required
 @require_POST
 def user_deactivate(request: Request, pk: int) -> HttpResponse:
-    return _changed(
-        request,
-        pk,
-        lambda subject: people.deactivate(subject, request.user),
-        "{name} is deactivated: logged out everywhere, API tokens revoked.",
-    )
+    said = "{name} is deactivated: logged out everywhere, API tokens revoked."
+    return _changed(request, pk, people.deactivate, said)
 
 
 @administrator_required
 @require_POST
 def user_reactivate(request: Request, pk: int) -> HttpResponse:
-    return _changed(
-        request,
-        pk,
-        lambda subject: people.reactivate(subject, request.user),
-        "{name} may log in again.",
-    )
+    return _changed(request, pk, people.reactivate, "{name} may log in again.")
 
 
 @administrator_required
 @require_POST
 def user_unlock(request: Request, pk: int) -> HttpResponse:
-    return _changed(
-        request,
-        pk,
-        lambda subject: people.unlock(subject, request.user),
-        "{name} may try to log in again now.",
-    )
+    return _changed(request, pk, people.unlock, "{name} may try to log in again now.")
 
 
 @administrator_required
 @require_POST
 def user_factors_reset(request: Request, pk: int) -> HttpResponse:
-    return _changed(
-        request,
-        pk,
-        lambda subject: people.reset_factors(subject, request.user),
-        "{name} logs in with the password alone, until they set up a second factor again.",
-    )
+    said = "{name} logs in with the password alone, until they set up a second factor again."
+    return _changed(request, pk, people.reset_factors, said)
 
 
 @never_cache
@@ -217,7 +192,7 @@ def laboratory_settings(request: Request) -> HttpResponse:
     laboratory = Laboratory.objects.get(pk=request.user.laboratory_id)
     form = LaboratoryForm(request.POST or None, instance=laboratory)
     if form.is_valid():
-        laboratories.change_settings(laboratory, request.user, form.settings())
+        laboratories.change_settings(laboratory, request.user, form.wanted())
         messages.success(request, "The settings are saved.")
         return redirect("laboratory-settings")
     context = {"form": form, "time_zones": time_zones()}
@@ -247,11 +222,13 @@ def _people(request: Request, form: InvitationForm) -> HttpResponse:
     return render(request, "accounts/user_list.html", context)
 
 
-def _changed(request: Request, pk: int, verb: Callable[[User], User], success: str) -> HttpResponse:
+def _changed(
+    request: Request, pk: int, verb: Callable[[User, User], User], success: str
+) -> HttpResponse:
     """Apply a verb to a person of one's laboratory and say what came of it."""
     subject = _person(request, pk)
     try:
-        subject = verb(subject)
+        subject = verb(subject, request.user)
     except people.Refused as error:
         messages.error(request, str(error))
     else:

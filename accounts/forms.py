@@ -10,7 +10,6 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
 from accounts.authentication import WrongPassword, confirm_password, recognise
-from accounts.laboratories import LaboratorySettings
 from accounts.models import ApiToken, Invitation, Laboratory, Role, login_name, time_zones
 
 
@@ -163,8 +162,9 @@ class LaboratoryForm(forms.ModelForm):  # type: ignore[type-arg] # not at run ti
         known = {name.casefold(): name for name in time_zones()}
         return known.get(typed.casefold(), typed)
 
-    def settings(self) -> LaboratorySettings:
-        return LaboratorySettings(**{name: self.cleaned_data[name] for name in self.Meta.fields})
+    def wanted(self) -> dict[str, Any]:
+        """What was chosen, by the name of the setting."""
+        return {name: self.cleaned_data[name] for name in self.Meta.fields}
 
 
 class TokenForm(forms.ModelForm):  # type: ignore[type-arg] # not at run time

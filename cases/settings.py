@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
-from accounts import events, permissions
+from accounts import events
+from accounts.laboratories import locked_for, mend
 from accounts.models import Laboratory, User
 from cases.models import ReadingSettings
 from inference.models import ModelVersion
@@ -17,21 +17,9 @@ def change_reading(
 ) -> ReadingSettings:
     """Change what differs and record the old values beside the new; nothing new is no event."""
     with transaction.atomic():
-        laboratory = Laboratory.objects.select_for_update(no_key=True).get(pk=laboratory.pk)
-        actor = User.objects.get(pk=actor.pk)
-        if not permissions.can_change_settings(actor) or actor.laboratory_id != laboratory.pk:
-            raise PermissionDenied
+        laboratory = locked_for(actor, laboratory)
         settings = ReadingSettings.of(laboratory)
-        changes = {
-            name: (getattr(settings, name), value)
-            for name, value in wanted.items()
-            if getattr(settings, name) != value
-        }
-        if changes:
-            for name, (_, value) in changes.items():
-                setattr(settings, name, value)
-            settings.full_clean()
-            settings.save()
+        if changes := mend(settings, wanted):
             told = {name: (_told(old), _told(new)) for name, (old, new) in changes.items()}
             events.record(events.Action.READING_CHANGED, laboratory, actor, changes=told)
     return settings
