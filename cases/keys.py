@@ -25,10 +25,16 @@ ACTS: Mapping[str, tuple[str, str]] = _CLASSES | {
     "larger": ("Zoom in", "+"),
     "smaller": ("Zoom out", "-"),
     "fit": ("Fit the picture into its frame", "0"),
+    "pan-left": ("Large: look further left", "Shift+Left"),
+    "pan-right": ("Large: look further right", "Shift+Right"),
+    "pan-up": ("Large: look further up", "Shift+Up"),
+    "pan-down": ("Large: look further down", "Shift+Down"),
     "sign": ("Go on to sign", "s"),
     "sheet": ("Show the keys", "?"),
 }
 NAMED = ("Space", "Enter", "Delete", "Insert", "PageUp", "PageDown")
+# Among tiles they select, so that only what moves a large picture can have them.
+SHIFTED = ("Shift+Left", "Shift+Right", "Shift+Up", "Shift+Down")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +48,18 @@ class Act:
 
 def acts(chosen: Mapping[str, str]) -> list[Act]:
     """Every act with its key; what was not chosen has the key that everybody begins with."""
-    return [Act(name, label, chosen.get(name, key)) for name, (label, key) in ACTS.items()]
+    return [Act(name, label, key_of(name, chosen)) for name, (label, _) in ACTS.items()]
 
 
-_ON_KEYBOARDS = {"del": "Delete", "ins": "Insert", "page up": "PageUp", "page down": "PageDown"}
+def key_of(name: str, chosen: Mapping[str, str]) -> str:
+    """The key that a reader has for one act."""
+    return chosen.get(name, ACTS[name][1])
+
+
+_WRITTEN = {"Delete": "Del", "PageUp": "Page up", "PageDown": "Page down"} | dict(
+    zip(SHIFTED, ("Shift+←", "Shift+→", "Shift+↑", "Shift+↓"), strict=True)
+)
+_READ = {"ins": "Insert"} | {word.lower(): key for key, word in _WRITTEN.items()}
 
 
 def normal(typed: str) -> str:
@@ -53,7 +67,7 @@ def normal(typed: str) -> str:
     if typed == " ":
         return "Space"
     typed = typed.strip()
-    words = {name.lower(): name for name in NAMED} | _ON_KEYBOARDS
+    words = {name.lower(): name for name in (*NAMED, *SHIFTED)} | _READ
     return words.get(typed.lower(), typed.lower() if len(typed) == 1 else typed)
 
 
@@ -64,14 +78,24 @@ def problems(keys: Mapping[str, str]) -> dict[str, str]:
         holders[key].append(name)
     found = {}
     for name, key in keys.items():
-        if not key:
-            found[name] = "Every act needs a key."
-        elif key not in NAMED and (len(key) != 1 or not key.isprintable()):
-            found[name] = f"{key} is no key to choose: one character, or {', '.join(NAMED)}."
+        if sentence := _unusable(name, key):
+            found[name] = sentence
         elif len(holders[key]) > 1:
             others = " and ".join(f"“{ACTS[one][0]}”" for one in holders[key] if one != name)
             found[name] = f"{others} has the key {shown(key)} too."
     return found
+
+
+def _unusable(name: str, key: str) -> str:
+    """Why an act cannot have this key, whoever else has it; nothing where it can."""
+    if not key:
+        return "Every act needs a key."
+    if key in SHIFTED:
+        moves = name.startswith("pan-")
+        return "" if moves else "Shift with an arrow selects cells, or moves a large picture."
+    if key not in NAMED and (len(key) != 1 or not key.isprintable()):
+        return f"{key} is no key to choose: one character, or {', '.join(NAMED)}."
+    return ""
 
 
 def differing(keys: Mapping[str, str]) -> dict[str, str]:
@@ -81,6 +105,4 @@ def differing(keys: Mapping[str, str]) -> dict[str, str]:
 
 def shown(key: str) -> str:
     """A key as it stands on a keyboard."""
-    return {"Delete": "Del", "PageUp": "Page up", "PageDown": "Page down"}.get(
-        key, key.upper() if len(key) == 1 else key
-    )
+    return _WRITTEN.get(key, key.upper() if len(key) == 1 else key)

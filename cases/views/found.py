@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
 from accounts.models import User
-from cases import audit, bethesda, permissions, queries, sight, workflow
+from cases import audit, bethesda, permissions, queries, sight, workflow, worklist
 from cases.models import Case
 from cases.workflow import InvalidTransition, Refused
 from inference.registry import NoCurrentModel
@@ -17,6 +17,7 @@ from inference.registry import NoCurrentModel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+LOOKED_THROUGH = 25  # open cases, for the next one that a person may claim
 BEATS = 20  # of a page in the time after which an idle holder loses the case
 REFUSALS = (InvalidTransition, Refused, NoCurrentModel)
 
@@ -86,6 +87,16 @@ def may_claim(user: User, case: Case) -> bool:
         return True
     known: bool | None = getattr(case, "was_read_by_me", None)
     return not (queries.has_read_first(case, user) if known is None else known)
+
+
+def following(user: User, case: Case) -> Case | None:
+    """The case to go on with after this one: one in hand, else the first due of the claimable."""
+    open_cases = worklist.waiting(user, but=case)
+    in_hand = open_cases.filter(status__in=Case.HELD, reviewer=user).first()
+    if in_hand:
+        return in_hand
+    first_due = open_cases[:LOOKED_THROUGH]
+    return next((other for other in first_due if may_claim(user, other)), None)
 
 
 def frame(request: HttpRequest, case: Case) -> dict[str, Any]:

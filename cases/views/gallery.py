@@ -10,17 +10,16 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from cases import arrangement, charts, keys, queries, reading, sight, similar, tiles, worklist
+from cases import arrangement, charts, keys, queries, reading, sight, similar, tiles
 from cases.arrangement import Layout
 from cases.models import Case, CellImage, ReaderPreferences
 from cases.queries import Cell
-from cases.views.found import find_case, frame, may, reader
+from cases.views.found import find_case, following, frame, may, reader
 from inference import registry
 from inference.labels import CellClass
 from inference.models import ModelVersion
 
 PAGE = 48  # tiles of a page without scripts; with them all are there
-LOOKED_THROUGH = 25  # open cases, for the next one that the reader may claim
 AHEAD = 24  # pictures of the next case that are fetched ahead
 
 
@@ -33,6 +32,7 @@ def gallery(request: HttpRequest, case: Case, around: Mapping[str, object]) -> H
     page = Paginator(shown, PAGE).get_page(request.GET.get("page"))
     context = _room(request, case, cells, shown, layout) | {
         "cell": (shown or cells)[0],
+        "after": _after_own_read(request, case),
         "page": page,
         "first_place": page.start_index(),
         "earlier": queries.other_cases(case),
@@ -69,6 +69,14 @@ def cell(request: HttpRequest, case_id: UUID, image_id: UUID) -> HttpResponse:
     return render(
         request, "cases/gallery.html", context | _details(request, case, image_id, shown[place])
     )
+
+
+def _after_own_read(request: HttpRequest, case: Case) -> Case | None:
+    """Where the work goes on for who has read the case and does not hold it any more."""
+    user = reader(request)
+    has_read = case.reviews.filter(reader=user, committed_at__isnull=False).exists()
+    is_theirs = case.holder == user or case.status == Case.Status.SIGNED
+    return following(user, case) if has_read and not is_theirs else None
 
 
 def _laid_out(request: HttpRequest, case: Case) -> tuple[list[Cell], Layout]:
@@ -149,15 +157,13 @@ def cell_similar(request: HttpRequest, case_id: UUID, image_id: UUID) -> HttpRes
 def case_ahead(request: HttpRequest, case_id: UUID) -> JsonResponse:
     """The case to read after this one, and its first pictures, to be fetched ahead."""
     case = find_case(request, case_id)
-    user = reader(request)
-    first_due = worklist.waiting(user, but=case)[:LOOKED_THROUGH]
-    following = next((other for other in first_due if "claim" in may(user, other)), None)
-    if following is None:
+    after = following(reader(request), case)
+    if after is None:
         return JsonResponse({"case": None, "pictures": []})
-    cells, layout = _laid_out(request, following)
+    cells, layout = _laid_out(request, after)
     first = layout.arrange(cells)[:AHEAD]
-    pictures = [reverse("thumbnail", args=[following.pk, one.image.pk]) for one in first]
-    return JsonResponse({"case": reverse("case-detail", args=[following.pk]), "pictures": pictures})
+    pictures = [reverse("thumbnail", args=[after.pk, one.image.pk]) for one in first]
+    return JsonResponse({"case": reverse("case-detail", args=[after.pk]), "pictures": pictures})
 
 
 def _newer_model(case: Case) -> ModelVersion | None:

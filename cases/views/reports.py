@@ -11,11 +11,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.authentication import Reauthentication, WrongPassword, asked, reauthenticate
-from cases import bethesda, permissions, signature, workflow
+from cases import bethesda, keys, permissions, signature, workflow
 from cases.forms import AddendForm, AmendForm, ChangeForm, CorrectForm
-from cases.models import Case, Report
+from cases.models import Case, ReaderPreferences, Report
 from cases.signed import SignedContent, signed_content
-from cases.views.found import REFUSALS, find_case, frame, reader
+from cases.views.found import REFUSALS, find_case, following, frame, reader
 
 
 @require_safe
@@ -41,14 +41,20 @@ def _current(case: Case) -> Report:
 def _report(request: HttpRequest, case: Case, report: Report) -> HttpResponse:
     versions = list(case.reports.select_related("signed_by"))
     current = versions[-1]
+    user = reader(request)
+    is_their_own = report == current and report.signed_by_id == user.pk
+    key = keys.key_of("next", ReaderPreferences.of(user).keys)
     context = frame(request, case) | {
+        "after": following(user, case) if is_their_own else None,
+        "next_key": keys.shown(key),
+        "keymap": {key: "next"},
         "here": "report",
         "report": report,
         "versions": versions if current.version > 1 else [],
         "superseded_by": current if current.version > report.version else None,
         "matches": signature.matches(report),
         "signed": signed_content(report, case),
-        "may_change": permissions.can_change_report(reader(request), case)
+        "may_change": permissions.can_change_report(user, case)
         and report == current
         and signature.matches(report),
     }

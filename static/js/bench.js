@@ -1,50 +1,13 @@
 /* What the gallery and the page of a cell share: the state of saving in words, the words of a
-   finding, the dialogs, and which key asks for which act. */
+   finding, and the dialogs. */
 
 import { Displays } from "./displays.js";
 import { Findings } from "./findings.js";
+import { keyOf } from "./keymap.js";
 
 const root = document.querySelector("[data-bench]");
 const within = (name) => document.querySelector(`[data-${name}]`);
 let leavingWithinCase = false;
-
-const keymap = JSON.parse(document.getElementById("keymap")?.textContent ?? "{}");
-
-/* The act that a key asks for by the reader's own keymap, the name of a key that moves, or "".
-   Held keys only move: a finger that rests decides nothing. */
-export function actOf(event) {
-  if (event.defaultPrevented || event.isComposing || event.altKey || document.querySelector("dialog[open]")) return "";
-  const control = event.ctrlKey || event.metaKey;
-  const { key } = event;
-  if (event.target.closest?.("input:not([type=radio], [type=checkbox], [type=range]), textarea, select")) return "";
-  if (event.target.closest?.("[type=radio], [type=range]") && /^(Arrow|Home$|End$)/.test(key)) return "";
-  if (control) {
-    const chord = { z: "undo", a: "all" }[key.toLowerCase()] ?? "";
-    return event.shiftKey || event.repeat ? "" : chord;
-  }
-  if (/^(Arrow|Home$|End$)/.test(key)) return key;
-  if (event.repeat) return "";
-  if (key === "Escape") return key;
-  const presses = event.target.closest?.("button, a, summary, [type=checkbox], [type=radio]");
-  if ((key === " " || key === "Enter") && presses && !presses.closest("[data-cell]")) return "";
-  return keymap[nameOf(event)] ?? "";
-}
-
-/* A key as the keymap names it. A digit is the key that has it, whatever a layout prints with it. */
-function nameOf({ key, code, shiftKey }) {
-  const digit = shiftKey ? null : /^(?:Digit|Numpad)([0-9])$/.exec(code)?.[1];
-  if (digit) return digit;
-  if (key === " ") return "Space";
-  if (key === "Backspace") return "Delete";
-  if (key === "=" && !keymap["="]) return "+"; // the same key on most keyboards
-  return key.length === 1 ? key.toLowerCase() : key;
-}
-
-/* The key of an act, as it is written on buttons. */
-export function keyOf(act) {
-  const key = Object.keys(keymap).find((one) => keymap[one] === act) ?? "";
-  return key.length === 1 ? key.toUpperCase() : key;
-}
 
 /* The same words as in templates/cases/_finding.html. */
 export function showFinding(place, finding, model) {

@@ -1,5 +1,15 @@
-/* The button that prints; a browser without scripts has its own. */
+/* The button that prints, where a browser without scripts has its own, and the key to the next case. */
+
+import { actOf } from "./keymap.js";
 
 const button = document.querySelector("[data-print]");
-button.hidden = false;
-button.addEventListener("click", () => print());
+const next = document.querySelector("[data-next-case]");
+if (button) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
+}
+document.addEventListener("keydown", (event) => {
+  if (!next || actOf(event) !== "next") return;
+  event.preventDefault();
+  next.click();
+});

@@ -5,14 +5,12 @@
 
 import { Activation } from "./activation.js";
 import {
-  actOf,
   alertReader,
   announce,
   askWhy,
   covered,
   displaysOf,
   findingsOf,
-  keyOf,
   showFinding,
   showKeys,
   whyNothingToConfirm,
@@ -21,6 +19,7 @@ import { drawCharts } from "./charts.js";
 import { Sight } from "./displays.js";
 import { Ahead } from "./ahead.js";
 import { Grid } from "./grid.js";
+import { actOf, keyOf, panOf } from "./keymap.js";
 import { tileOf } from "./tile.js";
 import { Viewer } from "./viewer.js";
 
@@ -421,6 +420,11 @@ function heat() {
   if (wasLarge || !activation.shown) activation.toggle();
 }
 
+/* What there is of the picture beyond the frame. */
+function pan(x, y) {
+  if (isLarge()) viewer.pan(x, y);
+}
+
 // ── Hands ───────────────────────────────────────────────────────────────────────────────────────
 
 const LOOKING = {
@@ -429,6 +433,10 @@ const LOOKING = {
   larger: () => viewer.zoom(true),
   smaller: () => viewer.zoom(false),
   fit: () => viewer.fit(),
+  "pan-left": () => pan(-PAN, 0),
+  "pan-right": () => pan(PAN, 0),
+  "pan-up": () => pan(0, -PAN),
+  "pan-down": () => pan(0, PAN),
   sheet: showKeys,
   next: () => {
     goTo((cell) => isUndecided(cell) && needsALook(cell), isUndecided, isUnseen);
@@ -455,10 +463,8 @@ document.addEventListener("keydown", (event) => {
   if (/^(Arrow|Home|End)/.test(act)) {
     if (event.target.closest("[data-bench] button, summary, select")) return;
     event.preventDefault();
-    if (isLarge() && event.shiftKey && act.startsWith("Arrow")) {
-      const [x, y] = { ArrowLeft: [-PAN, 0], ArrowRight: [PAN, 0], ArrowUp: [0, -PAN], ArrowDown: [0, PAN] }[act];
-      viewer.pan(x, y);
-    } else move(act, event.shiftKey);
+    if (isLarge() && event.shiftKey) ACTS[panOf(event)]?.();
+    else move(act, event.shiftKey);
   } else if (act && ACTS[act]) {
     event.preventDefault();
     ACTS[act]();

@@ -1,6 +1,7 @@
 """The pages of a signed report: its versions, and the forms that make the next one."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
@@ -325,3 +326,40 @@ def test_the_pictures_for_the_report_are_chosen_on_the_page_that_signs(client):
     assertContains(page, f'value="{one.pk}" checked')
     assertNotContains(page, f'value="{two.pk}" checked')
     assert json.loads(case.reports.get().content)["pictures"] == [two.digest]
+
+
+# ── Going on ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_who_has_signed_goes_on_to_the_case_that_is_due_first(client):
+    case = signed(client)
+    laboratory = case.laboratory
+    for days in (2, 1):
+        due = make.case(Status.AWAITING_REVIEW, by=case.accessioned_by, due_in=timedelta(days))
+    make.case(Status.DRAFT, by=case.accessioned_by, due_in=timedelta(hours=1))
+    make.case(Status.AWAITING_REVIEW, due_in=timedelta(hours=1))  # of another laboratory
+
+    answer = client.get(page_of("case-report", case))
+    client.force_login(make.pathologist(laboratory=laboratory))
+    others = client.get(page_of("case-report", case))
+
+    assertContains(answer, f"Claim the next case, {due.accession_number}")
+    assertContains(answer, "<kbd>N</kbd>")
+    assertNotContains(others, "Claim the next case")
+
+
+def test_a_case_in_hand_comes_before_any_that_waits(client):
+    case = signed(client)
+    make.case(Status.AWAITING_REVIEW, by=case.accessioned_by, due_in=timedelta(hours=1))
+    mine = make.case(Status.REVIEWING, by=case.accessioned_by, reviewer=case.reviewer)
+
+    answer = client.get(page_of("case-report", case))
+
+    assertContains(answer, f"Go on with {mine.accession_number}")
+    assertNotContains(answer, "Claim the next case")
+
+
+def test_where_nothing_waits_the_report_offers_nothing(client):
+    answer = client.get(page_of("case-report", signed(client)))
+
+    assertNotContains(answer, "data-next-case")

@@ -320,6 +320,7 @@ def test_a_reader_changes_a_key_and_has_it_in_the_gallery(client):
     [
         ("u", "\u201cUndo, as often as you like\u201d has the key U too."),
         ("", "Every act needs a key."),
+        ("Shift+\u2190", "Shift with an arrow selects cells"),
         ("F5", "F5 is no key to choose"),
         ("ArrowLeft", "ArrowLeft is no key to choose"),
     ],
@@ -333,6 +334,22 @@ def test_a_key_that_cannot_be_is_refused_and_what_was_typed_stays(client, key, s
     assertContains(answer, sentence)
     assert {act.name: act.key for act, _ in answer.context["rows"]}["sign"] == "q"
     assert keys_of(client)["sign"] == "s"
+
+
+def test_what_moves_a_large_picture_has_keys_to_change_as_well(client):
+    case = in_review(client)
+    wanted = keys_of(client) | {"pan-left": "Shift+\u2191", "pan-up": "i"}
+
+    answer = client.post(reverse("reading-keys"), wanted)
+    gallery = client.get(page_of("case-detail", case))
+    twice = client.post(reverse("reading-keys"), wanted | {"pan-up": "Shift+\u2191"})
+
+    assertRedirects(answer, reverse("reading-keys"))
+    assert gallery.context["keymap"]["Shift+Up"] == "pan-left"
+    assert gallery.context["keymap"]["i"] == "pan-up"
+    assert "Shift+Left" not in gallery.context["keymap"]
+    assertContains(gallery, "<kbd>Shift+\u2191</kbd>")
+    assertContains(twice, "has the key Shift+\u2191 too.", count=2)
 
 
 # ── One cell ─────────────────────────────────────────────────────────────────────────────────────
