@@ -283,15 +283,28 @@ class HandOverForm(forms.Form):
         field.queryset = colleagues
 
 
+class ScreenerField(forms.ModelChoiceField):  # type: ignore[type-arg] # not at run time
+    def label_from_instance(self, obj: User) -> str:
+        return f"Another screening, by {obj.name}"
+
+
 class SendBackForm(forms.Form):
+    """What has to be mended; where a case was screened, by whom it is to be screened again."""
+
+    screener = ScreenerField(
+        User.objects.none(), required=False, label="What for", empty_label="Preparation"
+    )
     comment = forms.CharField(
         max_length=workflow.LONGEST_COMMENT,
         label="What has to be mended",
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 
-    def __init__(self, data: QueryDict | None = None) -> None:
+    def __init__(self, screeners: QuerySet[User], data: QueryDict | None = None) -> None:
         super().__init__(data, prefix="send-back")
+        cast("ScreenerField", self.fields["screener"]).queryset = screeners
+        if not screeners:
+            del self.fields["screener"]
 
 
 def _moment(label: str) -> forms.DateTimeField:

@@ -47,10 +47,13 @@ class Verdict:
         return f"{self.why} ({self.rule})."
 
 
-def after_screening(read: Read, abnormal_cells: int, rules: Rules) -> Verdict:
+def after_screening(
+    read: Read, abnormal_cells: int, rules: Rules, *, asked_for: bool = False
+) -> Verdict:
     """Whether a screened case goes to a pathologist, or its screener may sign it out.
 
-    Whether a rescreen holds what may be signed out is for the draw to say.
+    Whether a rescreen holds what may be signed out is for the draw to say. ``asked_for`` says that
+    a pathologist sent the case back for this screening.
     """
     grave = next(filter(bethesda.is_abnormality, read.interpretations), "")
     reactive = bethesda.reactive_changes(read)
@@ -59,6 +62,7 @@ def after_screening(read: Read, abnormal_cells: int, rules: Rules) -> Verdict:
         (grave, "R1", f"{grave} is final only with the signature of a pathologist"),
         (reactive, "R1", "Reactive changes are for a pathologist to sign"),
         (not rules.cytotechnologists_sign, "R2", "A pathologist signs every case here"),
+        (asked_for, "R2", "A pathologist asked for this screening and reads the case again"),
         (abnormal_cells, "R2", "A cell was found abnormal, so this is no plain NILM"),
         (
             unsatisfactory and rules.unsatisfactory_to_pathologist,

@@ -17,7 +17,7 @@ from django.db.models import (
 )
 from django.db.models import Case as Case_
 
-from accounts.models import Laboratory, User
+from accounts.models import Laboratory, Role, User
 from accounts.permissions import can_see_patient_identity
 from cases import activation, bethesda
 from cases.models import (
@@ -114,13 +114,20 @@ def compared_findings(case: Case) -> QuerySet[Finding]:
 def comments(case: Case, user: User) -> list[Comment]:
     """What was said when the case was passed on, as far as this person may know it.
 
-    Who has yet to read without others' reads sees their own words and those to them alone (R6).
+    Who has yet to read without others' reads sees their own words and those to them alone (R6);
+    who screens a case again in a colleague's place, what the colleague was asked.
     """
     if not can_see_patient_identity(user):
         return []
     said = list(case.comments.select_related("author", "to"))
     if said and not sight_of(user, case).reads:
-        said = [comment for comment in said if user in (comment.author, comment.to)]
+        asked = case.sent_back_to_id if case.holder == user else None
+        said = [
+            comment
+            for comment in said
+            if user in (comment.author, comment.to)
+            or (comment.reason == Comment.Reason.SEND_BACK and comment.to_id == asked)
+        ]
     return said
 
 
@@ -162,6 +169,14 @@ def colleagues(user: User, case: Case) -> QuerySet[User]:
     return User.objects.filter(
         laboratory_id=case.laboratory_id, role=user.role, is_active=True
     ).exclude(pk=user.pk)
+
+
+def screeners(case: Case) -> QuerySet[User]:
+    """Whom a pathologist can ask to screen this case again; nobody where none has screened it."""
+    people = User.objects.filter(
+        laboratory_id=case.laboratory_id, role=Role.CYTOTECHNOLOGIST, is_active=True
+    )
+    return people if first_read(case) else people.none()
 
 
 def displays(case: Case) -> QuerySet[Display]:
@@ -325,9 +340,16 @@ def has_read_first(case: Case, user: User) -> bool:
 
 
 def first_read(case: Case) -> Review | None:
-    """The screening that was concluded, where there is one."""
-    concluded = case.reviews.filter(kind=Review.Kind.SCREENING, read__isnull=False)
+    """The screening that was concluded, where there is one and no other took its place."""
+    concluded = case.reviews.filter(
+        kind=Review.Kind.SCREENING, read__isnull=False, superseded_at=None
+    )
     return concluded.select_related("reader").order_by("-ended_at").first()
+
+
+def is_screened_again(case: Case) -> bool:
+    """Whether a pathologist asked for another screening than the one that there was."""
+    return case.reviews.filter(superseded_at__isnull=False).exists()
 
 
 def committed_by(case: Case, user: User) -> Review | None:

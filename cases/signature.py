@@ -205,6 +205,7 @@ def _read(review: Review) -> Content:
         "change_reason": review.change_reason or None,
         "outcome": review.outcome or None,
         "why": review.why or None,
+        "superseded_at": review.superseded_at and _moment(review.superseded_at),
     }
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from cases import bethesda
 from cases.models import Case, CellImage, Report
+from cases.wording import became
 
 Lines = Sequence[tuple[str, str]]  # headings, each with its text
 
@@ -208,7 +209,7 @@ def _signed_read(said: Mapping[str, Any]) -> SignedRead:
         committed=bethesda.in_codes(said["committed"]),
         final=bethesda.in_codes(said["final"]),
         change_reason=said["change_reason"] or "",
-        why=said["why"] or "",
+        why=became(said["why"] or "", is_superseded=said["superseded_at"] is not None),
     )
 
 

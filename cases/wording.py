@@ -111,10 +111,16 @@ def reads(reviews: Iterable[Review], seen: Sight) -> list[ReadInWords]:
             committed=bethesda.in_codes(review.committed_read) if seen.model else "",
             final=bethesda.in_codes(review.read),
             change_reason=review.change_reason if seen.model else "",
-            why=review.why,
+            why=became(review.why, is_superseded=review.superseded_at is not None),
         )
         for review in reviews
     ]
+
+
+def became(why: str, *, is_superseded: bool) -> str:
+    """What became of a read: where its rule led, and whether another one took its place."""
+    asked = "A pathologist then asked for another screening." if is_superseded else ""
+    return f"{why} {asked}".strip()
 
 
 # ── The trail ────────────────────────────────────────────────────────────────────────────────────
@@ -278,7 +284,10 @@ def _hand_over(detail: Detail, names: Names) -> str:
 
 
 def _send_back(detail: Detail, names: Names) -> str:
-    return f"Sent the case back to {names.get(str(detail.get('to')), 'a colleague')} for rework."
+    who = names.get(str(detail.get("to")), "a colleague")
+    if detail.get("for") == "screening":
+        return f"Sent the case back to {who} for another screening; the earlier one is kept."
+    return f"Sent the case back to {who} for rework."
 
 
 def _decide(detail: Detail, names: Names) -> str:

@@ -71,10 +71,11 @@ def of_report(report: Report, case: Case) -> Known:
 def of_case(case: Case, seen: Sight) -> Known:
     """What is known of a case before its release, as far as a person may see it.
 
-    The result so far is that of the last read that was committed; findings of a reader who is
-    still at it are nobody's result.
+    The result so far is that of the last read that was committed and that no other was asked for
+    in the place of; findings of a reader who is still at it are nobody's result.
     """
-    read = next(reversed(queries.shown_reads(case, seen)), None)
+    reads = [read for read in queries.shown_reads(case, seen) if not read.superseded_at]
+    read = reads[-1] if reads else None
     is_classified = case.status not in _UNCLASSIFIED
     return Known(
         case=case.pk,

@@ -255,7 +255,9 @@ def _cells(signed: SignedContent) -> str:
     reader = signed.text["cells_read_by"]["name"]
     whole = count(len(signed.cells), "cell image")
     earlier = "".join(
-        f" {_READ[read['kind']]} by {read['reader']}." for read in signed.text["reads"][:-1]
+        f" {_READ[read['kind']]} by {read['reader']}"
+        f"{', superseded by another screening' if read['superseded_at'] else ''}."
+        for read in signed.text["reads"][:-1]
     )
     return f"{whole}{f': {each}' if each else ''}. The findings are those of {reader}.{earlier}"
 

@@ -349,6 +349,7 @@ class ReadSerializer(serializers.ModelSerializer[Review]):
             "change_reason",
             "outcome",
             "why",
+            "superseded_at",
         )
 
     @extend_schema_field({"type": "object", "nullable": True, "additionalProperties": {}})

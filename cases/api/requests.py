@@ -222,6 +222,11 @@ class HandOverSerializer(serializers.Serializer[Any]):
 
 
 class SendBackSerializer(serializers.Serializer[Any]):
-    """What has to be mended."""
+    """What has to be mended, and by whom: who accessioned the case, or a screener."""
 
     comment = serializers.CharField(max_length=workflow.LONGEST_COMMENT)
+    screener = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        help_text="The id of a cytotechnologist, where the case is to be screened again.",
+    )

@@ -226,9 +226,7 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         case = self.get_object()
         sent = requests.HandOverSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
-        to = case.laboratory.users.filter(pk=sent.validated_data["to"]).first()
-        if to is None:
-            raise ParseError("This is nobody of your laboratory.")
+        to = self._colleague(case, sent.validated_data["to"])
         workflow.hand_over(case, self.reader, to, sent.validated_data["comment"])
         return self._told(case_id)
 
@@ -238,10 +236,13 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
     )
     @action(detail=True, methods=["post"], url_path="send-back")
     def send_back(self, request: Request, case_id: UUID) -> Response:
-        """Give a case that one holds back for rework, saying what has to be mended."""
+        """Give a case that one holds back for rework, or for another screening, and say why."""
+        case = self.get_object()
         sent = requests.SendBackSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
-        workflow.send_back(self.get_object(), self.reader, sent.validated_data["comment"])
+        asked = sent.validated_data.get("screener")
+        screener = None if asked is None else self._colleague(case, asked)
+        workflow.send_back(case, self.reader, sent.validated_data["comment"], screener)
         return self._told(case_id)
 
     @extend_schema(
@@ -436,6 +437,12 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
             audit.trail(case, with_views=sees_views), sight.of(self.reader, case)
         )
         return self._answer(answers.TrailSerializer, {"events": events})
+
+    def _colleague(self, case: Case, person_id: int) -> User:
+        found = case.laboratory.users.filter(pk=person_id).first()
+        if found is None:
+            raise ParseError("This is nobody of your laboratory.")
+        return found
 
     def _told(self, case_id: UUID, code: int = status.HTTP_200_OK) -> Response:
         """The case as it is now, whole."""

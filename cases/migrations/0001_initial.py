@@ -46,7 +46,7 @@ class Migration(migrations.Migration):
                 ('accessioned_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('laboratory', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='cases', to='accounts.laboratory')),
                 ('reviewer', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('sent_back_to', models.ForeignKey(blank=True, help_text='Who is asked to mend the case, until it is submitted again.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('sent_back_to', models.ForeignKey(blank=True, help_text='Who is asked to mend the case or to screen it again, until they have.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
         ),
         migrations.CreateModel(
@@ -213,6 +213,7 @@ class Migration(migrations.Migration):
                 ('change_reason', models.TextField(blank=True, help_text="Why the read was changed after the model's output was shown.")),
                 ('outcome', models.CharField(blank=True, choices=[('refer', 'refer'), ('hold', 'hold'), ('sign-out', 'sign-out'), ('agree', 'agree'), ('adjudicate', 'adjudicate')], max_length=12)),
                 ('why', models.TextField(blank=True, help_text='Why this outcome, with its rule.')),
+                ('superseded_at', models.DateTimeField(blank=True, help_text='When a pathologist asked for another screening in the place of this one.', null=True)),
                 ('case', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reviews', to='cases.case')),
                 ('reader', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
@@ -433,7 +434,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='review',
-            constraint=models.UniqueConstraint(models.F('case'), models.F('reader'), models.F('kind'), name='reader_has_one_review_of_a_kind_of_a_case'),
+            constraint=models.UniqueConstraint(models.F('case'), models.F('reader'), models.F('kind'), condition=models.Q(('superseded_at', None)), name='reader_has_one_review_of_a_kind_of_a_case'),
+        ),
+        migrations.AddConstraint(
+            model_name='review',
+            constraint=models.CheckConstraint(condition=models.Q(('superseded_at', None), models.Q(('ended_at__isnull', False), ('kind', 'screening'), ('read__isnull', False)), _connector='OR'), name='review_that_is_superseded_is_a_screening_that_was_concluded'),
         ),
         migrations.AddConstraint(
             model_name='review',

@@ -11,6 +11,8 @@ $$ BEGIN
     OR OLD.committed_at IS NOT NULL AND (NEW.is_blind, NEW.committed_at, NEW.committed_read)
       IS DISTINCT FROM (OLD.is_blind, OLD.committed_at, OLD.committed_read)
     THEN RAISE EXCEPTION 'a committed read is never rewritten'; END IF;
+  IF OLD.superseded_at IS NOT NULL AND NEW IS DISTINCT FROM OLD
+    THEN RAISE EXCEPTION 'a superseded read is never changed'; END IF;
   RETURN NEW;
 END $$;
 CREATE TRIGGER cases_review_is_locked_once_committed BEFORE UPDATE OR DELETE ON cases_review

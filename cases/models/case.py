@@ -101,7 +101,7 @@ class Case(models.Model):
         blank=True,
         on_delete=models.PROTECT,
         related_name="+",
-        help_text="Who is asked to mend the case, until it is submitted again.",
+        help_text="Who is asked to mend the case or to screen it again, until they have.",
     )
     signed_at = models.DateTimeField(null=True, blank=True)
 

@@ -48,12 +48,26 @@ class Review(models.Model):
         max_length=12, blank=True, choices=[(one.value, one.value) for one in policy.Outcome]
     )
     why = models.TextField(blank=True, help_text="Why this outcome, with its rule.")
+    superseded_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When a pathologist asked for another screening in the place of this one.",
+    )
 
     class Meta:
         ordering = ["started_at"]
         constraints = [
             models.UniqueConstraint(
-                "case", "reader", "kind", name="reader_has_one_review_of_a_kind_of_a_case"
+                "case",
+                "reader",
+                "kind",
+                name="reader_has_one_review_of_a_kind_of_a_case",
+                condition=Q(superseded_at=None),
+            ),
+            models.CheckConstraint(
+                name="review_that_is_superseded_is_a_screening_that_was_concluded",
+                condition=Q(superseded_at=None)
+                | Q(kind="screening", ended_at__isnull=False, read__isnull=False),
             ),
             models.UniqueConstraint(
                 "case", name="case_has_one_open_review", condition=Q(ended_at=None)

@@ -5,12 +5,14 @@ from uuid import UUID
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from cases import queries, workflow
+from accounts.models import User
+from cases import permissions, queries, workflow
 from cases.forms import HandOverForm, SendBackForm
 from cases.models import Case
 from cases.views.found import REFUSALS, find_case, frame, reader
@@ -44,14 +46,16 @@ def case_hand_over(request: HttpRequest, case_id: UUID) -> HttpResponse:
 @login_required
 def case_send_back(request: HttpRequest, case_id: UUID) -> HttpResponse:
     case = _case_in_hand(request, case_id)
-    form = SendBackForm(request.POST)
+    form = SendBackForm(_screeners(request, case), request.POST)
     if form.is_valid():
+        screener = form.cleaned_data.get("screener")
         try:
-            workflow.send_back(case, reader(request), form.cleaned_data["comment"])
+            workflow.send_back(case, reader(request), form.cleaned_data["comment"], screener)
         except (PermissionDenied, *REFUSALS) as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, f"{case} is back with {case.accessioned_by.name}.")
+            to = screener or case.accessioned_by
+            messages.success(request, f"{case} is back with {to.name}.")
             return redirect("worklist")
     return _page(request, case, send_back=form)
 
@@ -66,6 +70,12 @@ def _case_in_hand(request: HttpRequest, case_id: UUID) -> Case:
     return case
 
 
+def _screeners(request: HttpRequest, case: Case) -> QuerySet[User]:
+    """Whom a pathologist can ask to screen the case again."""
+    people = queries.screeners(case)
+    return people if permissions.can_review(reader(request)) else people.none()
+
+
 def _page(
     request: HttpRequest, case: Case, hand_over: Form | None = None, send_back: Form | None = None
 ) -> HttpResponse:
@@ -73,7 +83,8 @@ def _page(
     context = frame(request, case) | {
         "here": "pass-on",
         "hand_over": hand_over or HandOverForm(colleagues),
-        "send_back": send_back or SendBackForm(),
+        "send_back": send_back or SendBackForm(_screeners(request, case)),
+        "screened": queries.first_read(case),
         "colleagues": colleagues,
     }
     return render(request, "cases/pass_on.html", context)

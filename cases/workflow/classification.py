@@ -155,9 +155,12 @@ def record(run: Run) -> Case:
 
 
 def _next_reader(case: Case) -> str:
-    """Whom the case waits for: where a laboratory screens, first a cytotechnologist, once."""
+    """Whom the case waits for: where a laboratory screens, first a cytotechnologist, once.
+
+    Again where a pathologist asked for another screening, which is still to be done.
+    """
     screens = ReadingSettings.of(case.laboratory).primary_screening
-    if screens and queries.first_read(case) is None:
+    if (screens or queries.is_screened_again(case)) and queries.first_read(case) is None:
         return Status.AWAITING_SCREENING
     return Status.AWAITING_REVIEW
 

@@ -9,12 +9,11 @@ from cases import audit, clock, permissions, queries
 from cases.models import Case, Comment, Review
 from cases.workflow.holding import let_go, require_holder
 from cases.workflow.review import begin_read
-from cases.workflow.transition import Refused, locked, one_of
+from cases.workflow.transition import Refused, locked, move
 
 LONGEST_COMMENT = 2000  # characters
 KEPT_FOR = timedelta(hours=24)  # until the colleague shows up; then a claim lasts as ever
 Status = Case.Status
-_SENDS_BACK: dict[str, str] = dict.fromkeys((Status.SCREENING, Status.REVIEWING), Status.DRAFT)
 
 
 def hand_over(case: Case, user: User, to: User, comment: str = "") -> Case:
@@ -40,22 +39,40 @@ def hand_over(case: Case, user: User, to: User, comment: str = "") -> Case:
     return case
 
 
-def send_back(case: Case, user: User, comment: str) -> Case:
-    """Give a case back for rework to who accessioned it, and say what has to be mended.
+def send_back(case: Case, user: User, comment: str, screener: User | None = None) -> Case:
+    """Give a case back and say what has to be mended; what was classified and found stays.
 
-    It is a draft again: facts can be mended and images added; what was classified and found stays.
+    To who accessioned it, as a draft again: facts can be mended and images added. Or, from a
+    pathologist, to a ``screener``: the screening that there was is kept as it is, and this
+    cytotechnologist is asked for another one, which a colleague may do in their place.
     """
-    with one_of(case, "send_back", _SENDS_BACK, user) as (case, detail):
+    with atomic():
+        case = locked(case, "send back", Status.SCREENING, Status.REVIEWING)
         require_holder(case, user)
         if not comment.strip():
             raise Refused("Say what has to be mended.")
-        to = case.accessioned_by
-        said = _say(case, user, to, Comment.Reason.SEND_BACK, comment)
-        detail["to"] = to.pk
-        detail["comment"] = said.pk
+        if screener:
+            _supersede_screening(case, screener)
         let_go(case)
-        case.sent_back_to = to
+        to = case.sent_back_to = screener or case.accessioned_by
+        said = _say(case, user, to, Comment.Reason.SEND_BACK, comment)
+        target = Status.AWAITING_SCREENING if screener else Status.DRAFT
+        asked = {"for": "screening"} if screener else {}
+        move(case, user, "send_back", target, to=to.pk, comment=said.pk, **asked)
     return case
+
+
+def _supersede_screening(case: Case, screener: User) -> None:
+    """Lock the screening that there was for good: another one takes its place."""
+    if case.status != Status.REVIEWING:
+        raise Refused("Only the pathologist who reads a case asks for another screening.")
+    screened = queries.first_read(case)
+    if screened is None:
+        raise Refused("Nobody has screened this case: send it back for preparation.")
+    if not (permissions.can_see(screener, case) and permissions.can_screen(screener)):
+        raise Refused(f"{screener.name} cannot screen this case: choose a colleague who can.")
+    screened.superseded_at = clock.now()
+    screened.save(update_fields=["superseded_at"])
 
 
 def _say(case: Case, user: User, to: User, reason: str, comment: str) -> Comment:

@@ -81,6 +81,7 @@ def begin_read(case: Case, user: User, kind: Review.Kind) -> Review:
         case=case,
         reader=user,
         kind=kind,
+        superseded_at=None,
         defaults={"ended_at": None},
         create_defaults={"started_at": clock.now(), "is_blind": _is_blind(case, user, kind)},
     )
@@ -91,7 +92,7 @@ def _refuse_beyond_limit(case: Case, user: User, kind: Review.Kind) -> None:
     """Refuse a read beyond what the person may read in a day (R9); one slide counts one (R10)."""
     User.objects.select_for_update(no_key=True).get(pk=user.pk)  # one read begins at a time
     slides = workload.of(user).slides
-    others = workload.counted(user).exclude(case=case, kind=kind)
+    others = workload.counted(user).exclude(case=case, kind=kind, superseded_at=None)
     if others.count() < slides:
         return
     again = workload.free_again_at(user)

@@ -81,7 +81,13 @@ def _follow_policy(
     """Refer the case, hold it for rescreen, or leave it to its screener to sign."""
     settings = ReadingSettings.of(case.laboratory)
     read = Read.from_json(review.read or {})
-    verdict = policy.after_screening(read, abnormal_cells(findings), settings.rules)
+    verdict = policy.after_screening(
+        read,
+        abnormal_cells(findings),
+        settings.rules,
+        asked_for=queries.is_screened_again(case),
+    )
+    case.sent_back_to = None
     detail: dict[str, Any] = {}
     if verdict.outcome == Outcome.SIGN_OUT and policy.is_negative(read):
         drawn = draw(case, review, settings)
@@ -150,6 +156,7 @@ def refer(case: Case, user: User) -> Case:
         case = locked(case, "refer", Status.AWAITING_SCREENING, Status.AWAITING_SIGNATURE)
         require(permissions.can_refer(user, case), "Only its screener or a pathologist refers it.")
         let_go(case)
+        case.sent_back_to = None
         move(case, user, "refer", Status.AWAITING_REVIEW)
     return case
 
