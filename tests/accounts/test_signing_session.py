@@ -147,7 +147,7 @@ def test_the_right_password_does_not_forget_wrong_codes_when_signing(browser, re
         reauthenticate(request, PASSWORD, code=code(1))
 
 
-def test_a_program_with_a_token_has_no_signing_session(reader):
+def test_r15_a_program_with_a_token_has_no_signing_session(reader):
     _, secret = make_token(reader, "a program")
 
     def request():
@@ -163,7 +163,7 @@ def test_a_program_with_a_token_has_no_signing_session(reader):
         reauthenticate(request(), PASSWORD)
 
 
-def test_who_has_no_second_factor_is_asked_for_the_password_alone(client):
+def test_r15_who_has_no_second_factor_is_asked_for_the_password_alone(client):
     person = make.pathologist()
     client.force_login(person)
 

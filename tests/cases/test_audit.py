@@ -61,7 +61,7 @@ def test_all_that_a_person_sees_of_a_case_in_a_while_is_one_event(client, case):
     assert len(views_of(case)) == 1
 
 
-def test_each_person_each_case_and_each_visit_has_an_event(case):
+def test_r18_each_person_each_case_and_each_visit_has_an_event(case):
     colleague = make.pathologist(laboratory=case.laboratory)
     other = make.case(by=case.accessioned_by)
 
@@ -109,7 +109,7 @@ def test_views_are_told_to_administrators_alone(client, case, role):
     )
 
 
-def test_a_view_is_in_the_chain_and_its_patient_is_not(client, case):
+def test_r18_a_view_is_in_the_chain_and_its_patient_is_not(client, case):
     client.post("/login/", {"username": case.reviewer.email, "password": PASSWORD})
     client.get(address("case-detail", case))
 

@@ -137,12 +137,12 @@ def test_no_snomed_code_stands_for_two_terms_and_the_vaginal_look_alike_for_none
         ),
     ],
 )
-def test_the_problems_of_a_read_are_named_with_their_rule(read, abnormal_cells, sentences):
+def test_r3_the_problems_of_a_read_are_named_with_their_rule(read, abnormal_cells, sentences):
     assert bethesda.problems(read, abnormal_cells) == sentences
 
 
 @pytest.mark.parametrize("code", ABNORMAL)
-def test_nilm_beside_an_abnormality_is_refused(code):
+def test_r4_nilm_beside_an_abnormality_is_refused(code):
     read = Read(adequacy=Adequacy.SATISFACTORY, interpretations=("NILM", code))
 
     assert bethesda.problems(read, 0) == [
@@ -151,7 +151,7 @@ def test_nilm_beside_an_abnormality_is_refused(code):
 
 
 @pytest.mark.parametrize("code", ABNORMAL)
-def test_an_organism_beside_an_abnormality_is_allowed(code):
+def test_r4_an_organism_beside_an_abnormality_is_allowed(code):
     read = Read(adequacy=Adequacy.SATISFACTORY, interpretations=(code,), observations=("CANDIDA",))
 
     assert bethesda.problems(read, 1) == []

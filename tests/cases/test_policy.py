@@ -149,7 +149,7 @@ def test_r6_two_reads_agree_or_a_pathologist_decides(second, rules, outcome):
     assert verdict.outcome == outcome
 
 
-def test_an_abnormal_cell_that_the_second_reader_found_brings_a_pathologist():
+def test_r6_an_abnormal_cell_that_the_second_reader_found_brings_a_pathologist():
     verdict = policy.after_rescreen(said("NILM"), said("NILM"), SIGNS, abnormal_cells=1)
 
     assert verdict.outcome == Outcome.REFER

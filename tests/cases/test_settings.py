@@ -39,7 +39,7 @@ def test_r2_signing_by_cytotechnologists_is_off_and_unsat_and_endo45_go_to_a_pat
     assert settings.endometrial_to_pathologist is True
 
 
-def test_every_change_is_recorded_with_the_old_and_the_new_value():
+def test_r18_every_change_is_recorded_with_the_old_and_the_new_value():
     administrator = make.administrator()
     wanted = {"primary_screening": True, "reading_order": "blind-first", "rescreen_percent": 10}
 

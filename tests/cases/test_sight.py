@@ -181,7 +181,7 @@ def test_r22_no_address_tells_the_reader_what_the_model_says_until_they_commit(s
     assert {"case-detail", "cell", "api-case-detail", "api-case-activation"} <= set(shown)
 
 
-def test_who_reads_assisted_is_told_at_once_so_the_walk_would_notice():
+def test_r22_who_reads_assisted_is_told_at_once_so_the_walk_would_notice():
     laboratory = make.laboratory()
     case = make.case(
         Status.AWAITING_REVIEW, by=make.cytotechnologist(laboratory=laboratory), images=IMAGES

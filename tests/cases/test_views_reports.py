@@ -51,7 +51,7 @@ def addended(case):
     return workflow.addend(case, case.reviewer, change, "HPV: negative.", proof(case.reviewer))
 
 
-def test_the_report_shows_what_was_signed_by_whom_and_that_it_still_matches(client):
+def test_r16_the_report_shows_what_was_signed_by_whom_and_that_it_still_matches(client):
     case = signed(client)
     report = case.reports.get()
     content = json.loads(report.content)
@@ -71,7 +71,7 @@ def test_the_report_shows_what_was_signed_by_whom_and_that_it_still_matches(clie
     assertContains(answer, "Research and education only, not for diagnosis.")
 
 
-def test_the_report_says_where_the_model_abstained_and_why(client):
+def test_r24_the_report_says_where_the_model_abstained_and_why(client):
     case = make.case(Status.REVIEWING, images=2)
     client.force_login(case.reviewer)
     image = case.images.first()
@@ -93,7 +93,7 @@ def test_the_report_says_where_the_model_abstained_and_why(client):
     assertContains(answer, "(corrected)", count=1)
 
 
-def test_the_report_states_the_time_with_the_zone_of_the_laboratory(client):
+def test_r16_the_report_states_the_time_with_the_zone_of_the_laboratory(client):
     laboratory = make.laboratory(time_zone="Asia/Kolkata")
     case = signed(client, reviewer=make.pathologist(laboratory=laboratory))
 
@@ -131,7 +131,7 @@ def tamper(case, content):
     )
 
 
-def test_a_report_that_was_tampered_with_says_so_loudly(client):
+def test_r16_a_report_that_was_tampered_with_says_so_loudly(client):
     case = signed(client)
     tamper(case, case.reports.get().content.replace("LSIL", "NILM"))
 
@@ -152,7 +152,7 @@ def test_a_report_that_is_no_report_any_more_is_shown_as_the_text_it_is(client):
     assertContains(answer, "&lt;script&gt;")
 
 
-def test_the_api_tells_of_a_tampered_report_that_it_does_not_match(client):
+def test_r16_the_api_tells_of_a_tampered_report_that_it_does_not_match(client):
     case = signed(client)
     tamper(case, '{"read": "<script>"}')
 

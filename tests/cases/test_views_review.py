@@ -152,7 +152,7 @@ def page(answer):
     return answer.content.decode()
 
 
-def test_a_class_given_where_the_model_abstained_is_neither_confirmed_nor_corrected(client):
+def test_r24_a_class_given_where_the_model_abstained_is_neither_confirmed_nor_corrected(client):
     case, image = doubtful(client)
     finding = make.finding(case, image, CellClass.METAPLASTIC)
 

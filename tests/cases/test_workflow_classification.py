@@ -109,7 +109,7 @@ def test_r25_a_prediction_keeps_what_the_model_said():
     assert version.preprocessing_version
 
 
-def test_a_prediction_keeps_its_set_its_familiarity_its_reasons_and_its_arrays():
+def test_r25_a_prediction_keeps_its_set_its_familiarity_its_reasons_and_its_arrays():
     run = queued_run(images=1)
     workflow.begin(run)
     why = ("It cannot tell Koilocytotic from Metaplastic.", "The picture is blurred.")
@@ -183,7 +183,7 @@ class Doubtful:
         ]
 
 
-def test_what_the_classifier_says_of_its_certainty_reaches_the_row(monkeypatch):
+def test_r25_what_the_classifier_says_of_its_certainty_reaches_the_row(monkeypatch):
     run = queued_run(images=1)
     monkeypatch.setitem(registry._loaded, run.model_version.digest, Doubtful())  # noqa: SLF001
 
@@ -259,7 +259,7 @@ def test_a_version_that_is_not_calibrated_says_nothing_of_familiarity():
     assert tasks.answer(image, said).familiarity is None
 
 
-def test_the_maps_and_features_of_the_pass_through_the_network_are_kept():
+def test_r25_the_maps_and_features_of_the_pass_through_the_network_are_kept():
     run = queued_run(images=1)
 
     tasks.classify_run(str(run.pk))

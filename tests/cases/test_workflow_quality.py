@@ -124,7 +124,7 @@ def test_r7_a_discrepancy_that_affects_care_names_who_was_notified_and_asks_for_
     assert not client.get(reverse("look-backs"), {"state": "to-amend"}).context["page"]
 
 
-def test_a_look_back_is_answered_once(reader, task):
+def test_r7_a_look_back_is_answered_once(reader, task):
     workflow.look_back(task, reader, LookBack(result="confirmed"))
 
     with pytest.raises(InvalidTransition, match=f"{reader.name} has answered"):
@@ -157,7 +157,7 @@ def test_an_answer_that_says_too_little_or_cannot_be_is_refused(reader, task, an
     assert task.done_at is None
 
 
-def test_only_a_pathologist_of_the_laboratory_answers_a_look_back(task):
+def test_r7_only_a_pathologist_of_the_laboratory_answers_a_look_back(task):
     laboratory = task.case.laboratory
     people = [
         make.cytotechnologist(laboratory=laboratory),
@@ -170,7 +170,7 @@ def test_only_a_pathologist_of_the_laboratory_answers_a_look_back(task):
             workflow.look_back(task, person, LookBack(result="confirmed"))
 
 
-def test_the_database_refuses_an_answer_without_its_facts(task):
+def test_r7_the_database_refuses_an_answer_without_its_facts(task):
     for broken in ({"result": "confirmed"}, {"done_at": clock.now()}):
         with pytest.raises(IntegrityError), transaction.atomic():
             Task.objects.filter(pk=task.pk).update(**broken)
@@ -200,7 +200,7 @@ def test_r8_steps_between_cytology_and_histology(read, tissue, agreement, steps)
     assert (found.agreement, found.steps) == (agreement, steps)
 
 
-def test_every_interpretation_has_its_step():
+def test_r8_every_interpretation_has_its_step():
     for code in bethesda.INTERPRETATIONS:
         assert correlate(said(code), HistologyResult.BENIGN).agreement != Agreement.NONE
 
@@ -240,7 +240,7 @@ def test_r8_a_result_is_recorded_beside_a_signed_case_with_the_cause_of_a_differ
         {"reported_on": clock.now().date() + timedelta(days=2), "cause": "sampling"},
     ],
 )
-def test_histology_that_cannot_be_is_refused(reader, given):
+def test_r8_histology_that_cannot_be_is_refused(reader, given):
     case = signed_case(reader, said("NILM"))
 
     with pytest.raises(Refused):
@@ -249,7 +249,7 @@ def test_histology_that_cannot_be_is_refused(reader, given):
     assert not Histology.objects.exists()
 
 
-def test_histology_waits_for_the_signature():
+def test_r8_histology_waits_for_the_signature():
     case = make.case(Status.REVIEWING, images=1)
 
     with pytest.raises(InvalidTransition):

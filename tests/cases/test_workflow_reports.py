@@ -133,7 +133,7 @@ def test_an_addendum_adds_its_words_and_leaves_the_result():
     assert [e["addendum"] for e in said(case)["earlier"]] == ["", "HPV test: negative."]
 
 
-def test_an_amendment_states_the_new_result_and_the_one_before():
+def test_r12_an_amendment_states_the_new_result_and_the_one_before():
     case = signed_case()
 
     amend(case)
@@ -145,7 +145,7 @@ def test_an_amendment_states_the_new_result_and_the_one_before():
     assert said(case)["cells_read_by"]["user"] == case.reviewer_id
 
 
-def test_an_amendment_obeys_the_rules_of_a_read():
+def test_r3_r4_an_amendment_obeys_the_rules_of_a_read():
     case = signed_case(LSIL, CellClass.KOILOCYTOTIC)
     unsatisfactory = bethesda.Read(adequacy=Adequacy.UNSATISFACTORY, reasons=("BLOOD",))
 
@@ -159,7 +159,7 @@ def test_an_amendment_obeys_the_rules_of_a_read():
     assert case.reports.count() == 1
 
 
-def test_a_correction_mends_the_report_and_the_case_and_the_trail_keeps_both_values():
+def test_r18_a_correction_mends_the_report_and_the_case_and_the_trail_keeps_both_values():
     case = signed_case(collected_on=date(2026, 3, 2))
     number = case.patient.record_number
 
@@ -228,7 +228,7 @@ def test_a_correction_that_cannot_be_is_refused_and_changes_nothing():
     assert (case.collected_on, case.reports.count()) == (None, 1)
 
 
-def test_where_care_is_affected_somebody_must_have_been_notified():
+def test_r7_where_care_is_affected_somebody_must_have_been_notified():
     case = signed_case()
 
     for told in ({}, {"notified": "Dr. Gyn"}, {"notified_at": clock.now()}):
@@ -274,7 +274,7 @@ def test_a_stale_page_cannot_supersede_a_version_that_it_has_not_seen(verb):
 
 
 @pytest.mark.parametrize("verb", MAKE)
-def test_only_a_pathologist_of_the_laboratory_changes_a_report(verb):
+def test_r19_only_a_pathologist_of_the_laboratory_changes_a_report(verb):
     case = signed_case()
     others = [
         case.accessioned_by,
@@ -311,7 +311,7 @@ def test_r19_a_case_that_is_not_signed_has_no_report_to_change(verb):
         MAKE[verb](case)
 
 
-def test_no_version_is_made_from_a_report_that_no_longer_says_what_was_signed():
+def test_r16_no_version_is_made_from_a_report_that_no_longer_says_what_was_signed():
     case = signed_case()
     rewrite(case.reports.get(), "NILM", "HSIL")
 

@@ -45,7 +45,7 @@ def say(case, image, cell_class="", *, replaces=None, exclusion=""):
     return workflow.decide(case, case.reviewer, [decision])
 
 
-def test_claim_gives_the_case_to_the_pathologist_and_fills_in_nothing():
+def test_r23_claim_gives_the_case_to_the_pathologist_and_fills_in_nothing():
     case = make.case(Status.AWAITING_REVIEW, images=2)
     pathologist = make.pathologist(laboratory=case.laboratory)
 
@@ -224,7 +224,7 @@ UNSATISFACTORY = Adequacy.UNSATISFACTORY
         ),
     ],
 )
-def test_a_read_that_breaks_a_rule_is_not_signed_and_the_rule_is_named(said, found, rule):
+def test_r3_r4_a_read_that_breaks_a_rule_is_not_signed_and_the_rule_is_named(said, found, rule):
     case = decided_case(found)
 
     with pytest.raises(Refused, match=rule):
@@ -245,7 +245,7 @@ def test_an_unsatisfactory_specimen_is_signed_without_an_interpretation():
     assert signed.status == Status.SIGNED
 
 
-def test_a_case_with_an_undecided_cell_is_not_signed():
+def test_r23_a_case_with_an_undecided_cell_is_not_signed():
     case = case_in_review()
     make.finding(case, case.images.first())
 
@@ -327,7 +327,7 @@ def test_r17_r19_who_is_an_administrator_by_now_cannot_sign():
         workflow.sign(case, User.objects.get(pk=case.reviewer_id), NILM, proof(case.reviewer))
 
 
-def test_a_report_whose_text_was_changed_no_longer_matches():
+def test_r16_a_report_whose_text_was_changed_no_longer_matches():
     case = decided_case()
     workflow.sign(case, case.reviewer, NILM, proof(case.reviewer))
     report = case.reports.get()
@@ -339,7 +339,7 @@ def test_a_report_whose_text_was_changed_no_longer_matches():
 
 @pytest.mark.parametrize("table", ["cases_auditevent", "cases_report"])
 @pytest.mark.parametrize("change", ["UPDATE {} SET id = id", "DELETE FROM {}", "TRUNCATE {}"])
-def test_the_database_refuses_to_rewrite_trail_and_reports(table, change):
+def test_r12_r18_the_database_refuses_to_rewrite_trail_and_reports(table, change):
     case = decided_case()
     workflow.sign(case, case.reviewer, NILM, proof(case.reviewer))
 
@@ -350,7 +350,7 @@ def test_the_database_refuses_to_rewrite_trail_and_reports(table, change):
         transaction.set_rollback(True)
 
 
-def test_only_the_workflow_changes_a_status_of_a_signed_case():
+def test_r12_r19_only_the_workflow_changes_a_status_of_a_signed_case():
     case = decided_case()
     signed = workflow.sign(case, case.reviewer, NILM, proof(case.reviewer))
 

@@ -301,7 +301,7 @@ def test_r11_a_committed_read_and_a_draw_are_locked_by_the_database(change):
         connection.cursor().execute(change)
 
 
-def test_a_committed_read_is_not_committed_again():
+def test_r11_a_committed_read_is_not_committed_again():
     case, screener = not_drawn(waiting(laboratory()))
 
     with pytest.raises(InvalidTransition):
@@ -476,7 +476,7 @@ def test_r6_where_the_reads_differ_a_pathologist_sees_both_and_signs():
     assert (signed.status, signed.reviewer) == (Status.SIGNED, pathologist)
 
 
-def test_a_rescreen_whose_screener_lost_the_right_to_sign_goes_to_a_pathologist():
+def test_r2_a_rescreen_whose_screener_lost_the_right_to_sign_goes_to_a_pathologist():
     case, _ = held(laboratory())
     make.reading(case.laboratory, cytotechnologists_sign=False)
     rescreener = make.pathologist(laboratory=case.laboratory)

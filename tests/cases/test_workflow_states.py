@@ -122,7 +122,7 @@ def ready_case(verb, state, cytotechnologist, pathologist):
 
 
 @pytest.mark.parametrize(("verb", "state"), REFUSED)
-def test_a_verb_from_any_other_state_changes_nothing(verb, state):
+def test_r19_a_verb_from_any_other_state_changes_nothing(verb, state):
     cytotechnologist, pathologist = actors(make.laboratory())
     case = ready_case(verb, state, cytotechnologist, pathologist)
     actor = cytotechnologist if verb in OF_CYTOTECHNOLOGISTS else pathologist
@@ -159,7 +159,7 @@ ALLOWED_BESIDE_THE_HOLDER = {
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_verb_is_done_by_those_whose_it_is_and_refused_to_all_others(verb):
+def test_r19_a_verb_is_done_by_those_whose_it_is_and_refused_to_all_others(verb):
     laboratory = make.laboratory()
     cytotechnologist, pathologist = actors(laboratory)
     state, call = VERBS[verb]

@@ -134,7 +134,7 @@ def test_r10_a_slide_counts_one_rescreens_included_and_one_given_back_does_not()
     assert workload.counted(reader).count() == 3
 
 
-def test_who_comes_back_to_a_case_begins_no_new_read():
+def test_r10_who_comes_back_to_a_case_begins_no_new_read():
     reader = make.pathologist()
     workload.set_limit(reader, reader, hours=Decimal(8), slides=1)
     case = waiting_case(reader)
@@ -184,7 +184,7 @@ def test_r11_the_page_keeps_a_later_reader_blind_to_the_first_result(client):
     assert ">NILM</td>" in shown
 
 
-def test_the_limit_is_never_shown_as_a_target(client):
+def test_r9_the_limit_is_never_shown_as_a_target(client):
     reader = make.pathologist()
     reads(reader, 3)
     client.force_login(reader)

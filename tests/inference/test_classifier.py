@@ -140,7 +140,7 @@ def test_probabilities_are_those_of_the_temperature():
     assert prediction.probabilities == pytest.approx((1 / 8, 1 / 8, 1 / 8, 1 / 2, 1 / 8))
 
 
-def test_more_than_one_possible_class_is_a_reason_that_names_them():
+def test_r24_more_than_one_possible_class_is_a_reason_that_names_them():
     prediction = said([1, 3, 3.5, 0, 0])
 
     assert prediction.prediction_set == (CellClass.METAPLASTIC, CellClass.KOILOCYTOTIC)
@@ -150,7 +150,7 @@ def test_more_than_one_possible_class_is_a_reason_that_names_them():
     assert prediction.abstained
 
 
-def test_where_no_class_is_likely_enough_the_set_is_not_shown_empty_and_a_reason_says_so():
+def test_r24_where_no_class_is_likely_enough_the_set_is_not_shown_empty_and_a_reason_says_so():
     prediction = said([0, 0, 0, 0.1, 0], threshold=0.5)
 
     assert prediction.prediction_set == (CellClass.PARABASAL,)
@@ -200,7 +200,7 @@ def test_a_fault_in_fetching_reaches_who_asked(classifier):
         list(classifier.classify_batches(broken()))
 
 
-def test_an_unfamiliar_picture_is_not_stood_by_however_sure_the_network_is():
+def test_r24_an_unfamiliar_picture_is_not_stood_by_however_sure_the_network_is():
     prediction = said([0, 0, 0, 50, 0], UNKNOWN)
 
     assert (prediction.familiarity, prediction.familiar) == (0.0, False)
@@ -209,7 +209,7 @@ def test_an_unfamiliar_picture_is_not_stood_by_however_sure_the_network_is():
     assert prediction.cell_class is CellClass.PARABASAL
 
 
-def test_a_picture_that_fails_the_plain_checks_is_not_stood_by():
+def test_r24_a_picture_that_fails_the_plain_checks_is_not_stood_by():
     prediction = said([0, 0, 0, 50, 0], picture=Image.new("RGB", (80, 80), "black"))
 
     assert prediction.reasons == ("The picture is blank.",)

@@ -304,7 +304,7 @@ def test_r16_a_report_that_no_longer_matches_its_digest_is_not_exported_and_says
     assert not case.events.filter(action="export").exists()
 
 
-def test_each_export_is_an_event_in_the_trail():
+def test_r18_each_export_is_an_event_in_the_trail():
     case = world.signed()
 
     exported(case)
