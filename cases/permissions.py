@@ -31,6 +31,7 @@ __all__ = [
     "can_review",
     "can_screen",
     "can_see",
+    "can_see_everybodys_reads",
     "can_see_patient_identity",
     "can_see_reads",
     "can_see_views",
@@ -133,10 +134,17 @@ def can_look_back(user: User, case: Case) -> bool:
 can_record_histology = can_look_back
 
 
+def can_see_everybodys_reads(user: User) -> bool:
+    """Who answers for the laboratory (R11)."""
+    return is_pathologist(user) or is_administrator(user)
+
+
 def can_see_reads(user: User, person: User) -> bool:
     """What a person read: for themself, and for who answers for the laboratory (R11)."""
-    answers_for_it = is_pathologist(user) or is_administrator(user)
-    return user.laboratory_id == person.laboratory_id and (user.pk == person.pk or answers_for_it)
+    is_theirs = user.pk == person.pk
+    return user.laboratory_id == person.laboratory_id and (
+        is_theirs or can_see_everybodys_reads(user)
+    )
 
 
 def can_set_workload(user: User, person: User) -> bool:

@@ -1,8 +1,9 @@
 """Named reads: worklists and their counts, progress, the answers and findings of a case."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import (
     BooleanField,
@@ -28,6 +29,7 @@ from cases.models import (
     Comment,
     Display,
     Finding,
+    Histology,
     Prediction,
     ReadingSettings,
     Report,
@@ -150,6 +152,28 @@ def look_backs(user: User) -> QuerySet[Task]:
     )
 
 
+LOOK_BACKS: Mapping[str, tuple[str, Q]] = {  # by state: its name, and which are in it
+    "open": ("Open", Q(done_at=None)),
+    "to-amend": ("To amend", Q(is_to_amend=True)),
+    "done": ("Done", Q(done_at__isnull=False)),
+}
+
+
+def histologies(user: User) -> QuerySet[Histology]:
+    """Every result of histology of the laboratory, the newest first."""
+    return (
+        Histology.objects.filter(case__laboratory=user.laboratory_id)
+        .select_related("case__patient", "recorded_by")
+        .order_by("-recorded_at", "-pk")
+    )
+
+
+def readers(user: User) -> QuerySet[User]:
+    """The people of the laboratory who read."""
+    people = User.objects.filter(laboratory=user.laboratory_id, is_active=True)
+    return people.exclude(role=Role.ADMINISTRATOR)
+
+
 def reads_of(person: User, user: User) -> QuerySet[Review]:
     """Who read what, when, with which result (R11); a result that another may not know is marked.
 
@@ -162,6 +186,13 @@ def reads_of(person: User, user: User) -> QuerySet[Review]:
         .annotate(is_shown=Exists(shown))
         .order_by("-started_at", "-pk")
     )
+
+
+def told_result(read: Review, user: User) -> dict[str, Any] | None:
+    """What a read of `reads_of` says, once there is a result that this person may know."""
+    is_shown = getattr(read, "is_shown", False) or read.reader_id == user.pk
+    said: dict[str, Any] | None = read.read or read.committed_read
+    return said if is_shown else None
 
 
 def colleagues(user: User, case: Case) -> QuerySet[User]:

@@ -236,6 +236,10 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "CaseStatus": "cases.models.Case.Status",
         "CellClass": "cases.models.CELL_CLASSES",
+        "HistologyResult": "cases.correlation.HistologyResult",
+        "LookBackResult": "cases.models.Task.Result",
+        "ReadKind": "cases.models.Review.Kind",
+        "ReportKind": "cases.models.Report.Kind",
         "RunStatus": "cases.models.Run.Status",
     },
 }

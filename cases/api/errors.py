@@ -14,7 +14,7 @@ from rest_framework.settings import api_settings
 from rest_framework.views import exception_handler
 
 from accounts.authentication import WrongPassword
-from cases import workflow
+from cases import workflow, workload
 from cases.bethesda import InvalidRead
 from inference.registry import NoCurrentModel
 
@@ -42,7 +42,12 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
 
 def _translated(error: Exception) -> Exception:
     match error:
-        case workflow.InvalidTransition() | workflow.Refused() | NoCurrentModel():
+        case (
+            workflow.InvalidTransition()
+            | workflow.Refused()
+            | workload.InvalidLimit()
+            | NoCurrentModel()
+        ):
             return Conflict(str(error))
         case WrongPassword():
             return exceptions.PermissionDenied(str(error))

@@ -94,7 +94,30 @@ def _only(cases: Cases, condition: Q, *, wanted: bool) -> Cases:
     return cases.filter(condition if wanted else ~condition)
 
 
-class CasePages(CaseCursor):
+class Pages(CaseCursor):
+    """A page of a list with the disclaimer on it, in the one order that the list has."""
+
+    def get_ordering(
+        self,
+        request: Request,
+        queryset: QuerySet[Any],
+        view: APIView,
+    ) -> tuple[str, ...]:
+        return tuple(self.ordering)
+
+    def get_paginated_response(self, data: Any) -> Response:  # noqa: ANN401 -- serialized rows
+        answer = super().get_paginated_response(data)
+        answer.data["disclaimer"] = DISCLAIMER
+        return answer
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        page = super().get_paginated_response_schema(schema)
+        page["properties"]["disclaimer"] = {"type": "string", "enum": [DISCLAIMER]}
+        page["required"] = ["results", "disclaimer"]
+        return page
+
+
+class CasePages(Pages):
     """Newest first, unless what is asked for has an order of its own."""
 
     def get_ordering(
@@ -109,14 +132,3 @@ class CasePages(CaseCursor):
         if any(asked.get(name) for name in ("status", "mine", "queue", "overdue")):
             return DUE
         return NEWEST
-
-    def get_paginated_response(self, data: Any) -> Response:  # noqa: ANN401 -- serialized rows
-        answer = super().get_paginated_response(data)
-        answer.data["disclaimer"] = DISCLAIMER
-        return answer
-
-    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        page = super().get_paginated_response_schema(schema)
-        page["properties"]["disclaimer"] = {"type": "string", "enum": [DISCLAIMER]}
-        page["required"] = ["results", "disclaimer"]
-        return page

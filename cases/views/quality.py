@@ -6,7 +6,6 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
@@ -18,11 +17,6 @@ from cases.models import Case, Histology
 from cases.views.found import REFUSALS, find_case, frame, reader
 
 PER_PAGE = 50
-LOOK_BACKS = {
-    "open": ("Open", Q(done_at=None)),
-    "to-amend": ("To amend", Q(is_to_amend=True)),
-    "done": ("Done", Q(done_at__isnull=False)),
-}
 
 
 @require_safe
@@ -31,11 +25,12 @@ def look_backs(request: HttpRequest) -> HttpResponse:
     """The earlier cases to be read again, with what came of it (R7)."""
     tasks = queries.look_backs(reader(request))
     state = request.GET.get("state", "open")
-    state = state if state in LOOK_BACKS else "open"
+    state = state if state in queries.LOOK_BACKS else "open"
     tiles = [
-        (key, label, tasks.filter(which).count()) for key, (label, which) in LOOK_BACKS.items()
+        (key, label, tasks.filter(which).count())
+        for key, (label, which) in queries.LOOK_BACKS.items()
     ]
-    shown = tasks.filter(LOOK_BACKS[state][1]).order_by("opened_at", "pk")
+    shown = tasks.filter(queries.LOOK_BACKS[state][1]).order_by("opened_at", "pk")
     context = {
         "section": "cases",
         "tiles": tiles,
@@ -83,8 +78,7 @@ def _result(case: Case) -> str:
 @login_required
 def histologies(request: HttpRequest) -> HttpResponse:
     """Every result of histology beside the cytology it belongs to (R8); `?agreement=` filters."""
-    found = Histology.objects.filter(case__laboratory=reader(request).laboratory_id)
-    found = found.select_related("case__patient", "recorded_by")
+    found = queries.histologies(reader(request))
     asked = request.GET.get("agreement", "")
     tiles = [("", "All", found.count())]
     tiles += [

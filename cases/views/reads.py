@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.models import Role, User
+from accounts.models import User
 from cases import bethesda, permissions, queries, workload
 from cases.forms import WorkloadForm
 from cases.models import Review
@@ -22,12 +22,9 @@ PER_PAGE = 50
 def readers(request: HttpRequest) -> HttpResponse:
     """The people who read, with the limit of each, for who answers for the laboratory."""
     user = reader(request)
-    people = User.objects.filter(laboratory=user.laboratory_id, is_active=True).exclude(
-        role=Role.ADMINISTRATOR
-    )
-    if user.role == Role.CYTOTECHNOLOGIST:
+    if not permissions.can_see_everybodys_reads(user):
         raise PermissionDenied("Pathologists and administrators see everybody's reads.")
-    rows = [(person, workload.of(person)) for person in people]
+    rows = [(person, workload.of(person)) for person in queries.readers(user)]
     return render(request, "cases/readers.html", {"section": "cases", "rows": rows})
 
 
@@ -78,15 +75,15 @@ def _page(request: HttpRequest, person: User, form: WorkloadForm | None) -> Http
         "ceiling": workload.CEILING,
         "form": form or WorkloadForm(initial=initial),
         "may_set": permissions.can_set_workload(user, person),
-        "may_see_others": user.role != Role.CYTOTECHNOLOGIST,
+        "may_see_others": permissions.can_see_everybodys_reads(user),
     }
     return render(request, "cases/reads.html", context)
 
 
 def _result(read: Review, user: User) -> str:
-    said = read.read or read.committed_read
-    if said is None:
+    if read.read is None and read.committed_read is None:
         return "under way" if read.ended_at is None else "without a result"
-    if not (getattr(read, "is_shown", False) or read.reader_id == user.pk):
+    said = queries.told_result(read, user)
+    if said is None:
         return "shown once nobody can come to read the case blind"
     return bethesda.result(bethesda.Read.from_json(said))

@@ -135,12 +135,25 @@ class Tissue:
 
 
 def record_histology(case: Case, user: User, given: Tissue) -> Histology:
-    """Keep a result of histology beside a signed case, and how the two compare (R8)."""
+    """Keep a result of histology beside a signed case, and how the two compare (R8).
+
+    The same said again, after a connection that broke, is kept once.
+    """
     with atomic():
         case = locked(case, "record histology for", Status.SIGNED)
         require(permissions.can_record_histology(user, case), "Only pathologists record histology.")
         if given.reported_on > clock.now().astimezone(case.laboratory.zone).date():
             raise Refused("The histology cannot have been reported in the future.")
+        note = _text(given.note)
+        same = case.histologies.filter(
+            source=given.source,
+            reported_on=given.reported_on,
+            result=given.result,
+            cause=given.cause,
+            note=note,
+        )
+        if known := same.first():
+            return known
         said = case.reports.current().get().read
         found = correlation.correlate(
             bethesda.Read.from_json(said), correlation.HistologyResult(given.result)
@@ -161,7 +174,7 @@ def record_histology(case: Case, user: User, given: Tissue) -> Histology:
             agreement=found.agreement,
             steps=found.steps,
             cause=given.cause,
-            note=_text(given.note),
+            note=note,
             recorded_by=user,
             recorded_at=clock.now(),
         )
