@@ -1,7 +1,8 @@
 """How a reader has the gallery laid out: sorted, filtered, and how large, remembered for each.
 
-Everything that speaks of the model's answer goes by `Cell.prediction` and `Cell.failure`. Where a
-reader may not see them yet, the cells come without, and nothing here can tell their order.
+Everything that speaks of the model's answer goes by `Cell.prediction` and `Cell.failure`, and what
+goes by a file's name by `Cell.name`. Where a reader may not see them yet, the cells come without,
+and nothing here can tell their order.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -77,7 +78,7 @@ SORTS: Mapping[str, Choice[Callable[[Cell], Key]]] = {
         "The least familiar first", _by(lambda answer: answer.familiarity), of_model=True
     ),
     "class": Choice("By class", _class),
-    "file": Choice("By file name", lambda _: ()),
+    "file": Choice("By file name", lambda _: (), of_model=True),
     "upload": Choice("As they were uploaded", lambda cell: (cell.image.uploaded_at,)),
 }
 FLAGS: Mapping[str, Choice[Callable[[Cell], bool]]] = {
@@ -136,9 +137,16 @@ class Layout:
         return replace(self, cell_class="", flag="")
 
     def arrange(self, cells: Iterable[Cell]) -> list[Cell]:
-        """The cells that pass the filters, sorted; those that are alike by their names."""
+        """The cells that pass the filters, sorted; those that are alike by name, where it is known.
+
+        Else as they were uploaded: the order of hidden names would tell something of them.
+        """
         by = SORTS[self.sort].asked
-        return sorted(filter(self._passes, cells), key=lambda c: (*by(c), c.image.name, c.image.pk))
+
+        def key(cell: Cell) -> Key:
+            return (*by(cell), cell.name, cell.image.uploaded_at, cell.image.pk)
+
+        return sorted(filter(self._passes, cells), key=key)
 
     def _passes(self, cell: Cell) -> bool:
         if self.cell_class and class_of(cell) != self.cell_class:

@@ -235,6 +235,22 @@ class ReadingForm(forms.ModelForm):  # type: ignore[type-arg] # not at run time
             "set_level",
         ]
         labels = {"rescreen_percent": "Rescreens, in percent"}
+        help_texts = {
+            "primary_screening": "On: a cytotechnologist reads each case first, and the rules "
+            "below say who sees it next. Off: it goes from classification straight to a "
+            "pathologist, and those rules rest.",
+            "reading_order": "Blind first keeps a reader from leaning on the model: they see "
+            "neither its answers nor the names of files before they commit, and give a reason "
+            "for what they change afterwards (R22).",
+            "cytotechnologists_sign": "Who screened a negative case without reactive changes "
+            "signs it out, unless a rescreen holds it. Off: a pathologist signs every case (R2).",
+            "unsatisfactory_to_pathologist": "Off: where cytotechnologists sign, they sign out "
+            "unsatisfactory specimens too (R2).",
+            "endometrial_to_pathologist": "Off: where cytotechnologists sign, such cells keep no "
+            "case from being signed out by its screener (R2).",
+            "higher_risk": "Whose negative cases wait for a second reader whatever the draw says "
+            "(R5).",
+        }
         widgets = {"reading_order": forms.RadioSelect, "higher_risk": forms.RadioSelect}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 -- Django's
@@ -243,7 +259,7 @@ class ReadingForm(forms.ModelForm):  # type: ignore[type-arg] # not at run time
         if isinstance(version, forms.ModelChoiceField):
             version.empty_label = "The current one"
         if isinstance(level, forms.TypedChoiceField):
-            level.choices = [("", "The model's own"), *SET_LEVELS]
+            level.choices = [("", "The model\u2019s own"), *SET_LEVELS]
 
     def clean(self) -> dict[str, Any]:
         """The model must be there, and the level one that it knows."""

@@ -13,6 +13,7 @@ from accounts.permissions import (
     is_senior_cytotechnologist,
 )
 from cases.models import Case
+from cases.sight import Sight
 
 __all__ = [
     "can_accession",
@@ -32,6 +33,7 @@ __all__ = [
     "can_screen",
     "can_see",
     "can_see_everybodys_reads",
+    "can_see_file_names",
     "can_see_patient_identity",
     "can_see_reads",
     "can_see_views",
@@ -57,6 +59,11 @@ def can_prepare(user: User, case: Case) -> bool:
     """Edit, fill and submit: who accessioned it, or a colleague once they no longer can."""
     is_theirs = case.accessioned_by_id == user.pk or not can_accession(case.accessioned_by)
     return can_see(user, case) and can_accession(user) and is_theirs
+
+
+def can_see_file_names(user: User, case: Case, seen: Sight) -> bool:
+    """With the model's output, as a name may tell a class; and who fills a draft needs them."""
+    return seen.model or (case.status == Case.Status.DRAFT and can_prepare(user, case))
 
 
 def can_retry(user: User, case: Case) -> bool:

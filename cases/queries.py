@@ -251,6 +251,7 @@ class Cell:
     finding: Finding | None
     failure: str
     displayed: bool = False
+    name: str = ""  # of the file, which may tell a class: left out for who reads blind
 
     @property
     def is_unseen(self) -> bool:
@@ -277,6 +278,7 @@ def gallery(case: Case, sight: Sight) -> list[Cell]:
             findings.get(image.pk),
             failures.get(image.pk, ""),
             image.pk in displayed,
+            image.name if sight.model else "",
         )
         for image in case.images.all()
     ]
@@ -293,13 +295,14 @@ def cell(case: Case, image: CellImage, sight: Sight) -> Cell:
         shown_findings(case, sight).filter(image=image).first(),
         failure.reason if failure else "",
         displays(case).filter(image=image).exists(),
+        image.name if sight.model else "",
     )
 
 
 def _need_of_a_look(cell: Cell) -> tuple[int, float, str]:
     if cell.prediction is None:
-        return (0, 0.0, cell.image.name)
-    return (1 if cell.prediction.abstained else 2, -cell.prediction.abnormality, cell.image.name)
+        return (0, 0.0, cell.name)
+    return (1 if cell.prediction.abstained else 2, -cell.prediction.abnormality, cell.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,9 @@ def _row_with_answer(cell: Cell) -> Row:
 
 def _row(cell: Cell) -> Row:
     """An image by its id and name, with what the reader said of it; where nothing, no key."""
-    row: Row = {"id": str(cell.image.pk), "name": cell.image.name}
+    row: Row = {"id": str(cell.image.pk)}
+    if cell.name:
+        row["name"] = cell.name
     row["width"], row["height"] = cell.image.width, cell.image.height
     if cell.image.micrometres:
         row["micrometres"] = cell.image.micrometres

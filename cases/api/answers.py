@@ -129,6 +129,9 @@ class CaseRowSerializer(serializers.ModelSerializer[Case]):
 
 
 class ImageSerializer(serializers.ModelSerializer[CellImage]):
+    name = serializers.SerializerMethodField(
+        help_text="As uploaded; left out while whoever asks may have to read the case blind."
+    )
     picture = PictureField("image")
     thumbnail = PictureField("thumbnail")
 
@@ -146,6 +149,9 @@ class ImageSerializer(serializers.ModelSerializer[CellImage]):
             "picture",
             "thumbnail",
         )
+
+    def get_name(self, image: CellImage) -> str | None:
+        return image.name if self.context.get("with_names", True) else None
 
 
 class ModelNameSerializer(serializers.ModelSerializer[ModelVersion]):
@@ -427,7 +433,7 @@ class CaseSerializer(IdentitySerializer[Case]):
     reviewer = PersonSerializer(allow_null=True)
     holder = PersonSerializer(allow_null=True)
     is_overdue = serializers.BooleanField()
-    images = ImageSerializer(many=True)
+    images = serializers.SerializerMethodField()
     progress = serializers.SerializerMethodField()
     runs = RunSerializer(many=True)
     predictions = serializers.SerializerMethodField()
@@ -466,6 +472,13 @@ class CaseSerializer(IdentitySerializer[Case]):
         return CommentSerializer(
             queries.comments(case, self.context["request"].user), many=True
         ).data
+
+    @extend_schema_field(ImageSerializer(many=True))
+    def get_images(self, case: Case) -> Any:  # noqa: ANN401 -- likewise
+        user = self.context["request"].user
+        named = permissions.can_see_file_names(user, case, self._sight)
+        context = {**self.context, "with_names": named}
+        return ImageSerializer(case.images.all(), many=True, context=context).data
 
     @extend_schema_field(ProgressSerializer)
     def get_progress(self, case: Case) -> Mapping[str, Any]:

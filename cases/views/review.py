@@ -73,7 +73,7 @@ def case_sign(request: HttpRequest, case_id: UUID) -> HttpResponse:
     committed = queries.committed_by(case, reader(request))
     form = SignForm(
         request.POST or None,
-        [(cell.image.pk, cell.image.name) for cell in cells],
+        [(cell.image.pk, cell.name) for cell in cells],
         initial=committed.committed_read if committed else {},
     )
     if request.method == "POST" and form.is_valid():

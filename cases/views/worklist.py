@@ -102,6 +102,7 @@ def _draft(request: HttpRequest, case: Case, context: dict[str, Any]) -> HttpRes
     limits = intake.limits()
     context |= {
         "images": case.images.all(),
+        "with_names": permissions.can_see_file_names(reader(request), case, context["seen"]),
         "limits": limits,
         "megabytes": limits.max_bytes / intake.MEGABYTE,
     }
@@ -129,7 +130,8 @@ def case_trail(request: HttpRequest, case_id: UUID) -> HttpResponse:
     seen = context["seen"]
     sees_views = permissions.can_see_views(reader(request), case)
     events = queries.as_shown(audit.trail(case, with_views=sees_views), seen)
-    names = {str(image.pk): image.name for image in case.images.all()}
+    with_names = permissions.can_see_file_names(reader(request), case, seen)
+    names = {str(image.pk): image.name if with_names else "an image" for image in case.images.all()}
     names |= {str(pk): name for pk, name in case.laboratory.users.values_list("pk", "name")}
     context |= {
         "here": "trail",

@@ -165,6 +165,7 @@ def decide(case: Case, user: User, decisions: Sequence[Decision]) -> list[Findin
         answers = queries.shown_predictions(case, sight.WHOLE).filter(image_id__in=ids)
         shown = {answer.image_id: answer for answer in answers}
         made = []
+        which = "this cell" if len(decisions) == 1 else "one of these cells"
         for decision in decisions:
             image = images.get(decision.image_id)
             if image is None:
@@ -172,7 +173,7 @@ def decide(case: Case, user: User, decisions: Sequence[Decision]) -> list[Findin
             held = current.pop(decision.image_id, None)
             if (held.pk if held else None) != decision.replaces:
                 raise StaleFinding(
-                    f"The finding for {image.name} was changed elsewhere meanwhile. "
+                    f"The finding for {which} was changed elsewhere meanwhile. "
                     "Nothing was overwritten; look at the newer one first."
                 )
             if held:

@@ -333,7 +333,7 @@ function showLarge() {
   const picture = inLarge("large-picture");
   if (history.state !== row.id) history.replaceState(null, "", cellUrl(row.id));
   document.title = `Cell ${place} of ${cells.length} · ${room.dataset.number} · CytoDesk`;
-  const words = `Cell ${place}, ${row.name}, as uploaded.`;
+  const words = [`Cell ${place}`, row.name, "as uploaded."].filter(Boolean).join(", ");
   viewer.show({ ...row, url: addresses.image(row.id), words });
   sight?.forget(picture);
   if (sight && !displays.has(row.id)) sight.watch(picture, row.id);
@@ -363,7 +363,7 @@ function addressAt(index) {
 
 function captionOf({ name, width, height, micrometres }) {
   const scale = micrometres ? `, ${Number(micrometres.toPrecision(3))} µm each, as the file says` : "";
-  return `${name} · ${width} × ${height} pixels${scale}`;
+  return `${name ? `${name} · ` : ""}${width} × ${height} pixels${scale}`;
 }
 
 function showStanding() {

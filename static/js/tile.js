@@ -45,7 +45,7 @@ export function tileOf(row, place, addresses) {
   chosen.dataset.chosen = "";
   chosen.hidden = true;
   const picture = document.createElement("img");
-  Object.assign(picture, { width: 160, height: 160, decoding: "async", alt: `Cell ${place}, ${row.name}.` });
+  Object.assign(picture, { width: 160, height: 160, decoding: "async", alt: row.name ? `Cell ${place}, ${row.name}.` : `Cell ${place}.` });
   picture.src = addresses.thumbnail(row.id);
   const standing = span("");
   standing.dataset.standing = "";

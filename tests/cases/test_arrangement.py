@@ -13,7 +13,7 @@ def cell(name, *, finding=None, displayed=False, **answer):
         cell_class = answer.get("cell_class", "Parabasal")
         values = {"abnormality": 0.1, "confidence": 0.9, "familiarity": 0.5, "reasons": []}
         prediction = Prediction(**(values | answer | {"cell_class": cell_class}))
-    return Cell(CellImage(name=name), prediction, finding, "", displayed)
+    return Cell(CellImage(name=name), prediction, finding, "", displayed, name)
 
 
 UNREAD = cell("unread")
@@ -77,5 +77,5 @@ def test_where_the_model_may_not_be_seen_no_sort_and_no_flag_can_ask_for_it():
     layout = Layout.of(chosen, with_model=False)
 
     assert layout == Layout(sort="upload", size="small")
-    assert set(choices(SORTS, with_model=False)) == {"class", "file", "upload"}
+    assert set(choices(SORTS, with_model=False)) == {"class", "upload"}
     assert set(choices(FLAGS, with_model=False)) == {"undecided", "excluded", "unseen"}

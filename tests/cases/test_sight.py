@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.authentication import Reauthentication
-from cases import activation, bethesda, clock, workflow
+from cases import activation, audit, bethesda, clock, workflow
 from cases.bethesda import Adequacy
 from cases.models import Case, ClassificationFailure, Prediction
 from cases.workflow import Decision
@@ -179,6 +179,62 @@ def test_r22_no_address_tells_the_reader_what_the_model_says_until_they_commit(s
     case = workflow.commit(case, reader, NILM)
     shown = differing(reader, case)
     assert {"case-detail", "cell", "api-case-detail", "api-case-activation"} <= set(shown)
+
+
+@pytest.mark.parametrize(
+    ("status", "who"),
+    [
+        (Status.DRAFT, "pathologist"),
+        (Status.AWAITING_REVIEW, "cytotechnologist"),
+        (Status.REVIEWING, "pathologist"),
+        (Status.RESCREENING, "senior"),
+    ],
+)
+def test_r22_no_address_tells_the_name_of_a_file_which_may_tell_a_class(status, who):
+    case, people = blind(status)
+    name_elsewhere(case)
+
+    told = answers(logged_in(people[who]), case)
+
+    assert [key for key, (_, body) in told.items() if b"by-elsewhere" in body] == []
+
+
+def name_elsewhere(case):
+    """The files come from somebody else's sorting, and stand in the trail as well."""
+    for image in case.images.all():
+        case.images.filter(pk=image.pk).update(name=f"dysk-by-elsewhere-{image.pk.hex}.png")
+        audit.record(case, case.accessioned_by, "add_image", image=str(image.pk))
+
+
+def test_r22_names_of_files_are_shown_with_the_models_output_and_to_who_fills_the_draft():
+    case, people = blind(Status.DRAFT)
+    name_elsewhere(case)
+    pathologist = people["pathologist"]
+    preparing = answers(logged_in(people["cytotechnologist"]), case)
+    read = make.case(Status.AWAITING_REVIEW, by=people["cytotechnologist"], images=IMAGES)
+    name_elsewhere(read)
+    read = workflow.claim(read, pathologist)
+    find(read, pathologist)
+    read = workflow.commit(read, pathologist, NILM)
+    committed = answers(logged_in(pathologist), read)
+
+    for told, names in ((preparing, {"case-detail"}), (committed, {"case-detail", "cell"})):
+        telling = {key[0] for key, (_, body) in told.items() if b"by-elsewhere" in body}
+        assert names | {"api-case-detail", "case-trail"} <= telling
+
+
+def test_cells_of_hidden_names_do_not_stand_in_the_order_of_their_names():
+    case, people = blind(Status.AWAITING_REVIEW)
+    for place, image in enumerate(case.images.all()):
+        case.images.filter(pk=image.pk).update(name=f"{9 - place}.png")
+    uploaded = [image.pk for image in case.images.all()]
+    client = logged_in(people["pathologist"])
+    layout = {"sort": "file", "next": reverse("case-detail", args=[case.pk])}
+
+    page = client.post(reverse("gallery-layout"), layout, follow=True)
+
+    assert [cell.image.pk for cell in page.context["cells"]] == uploaded
+    assert "file" not in page.context["sorts"]
 
 
 def test_r22_who_reads_assisted_is_told_at_once_so_the_walk_would_notice():
