@@ -11,7 +11,7 @@ from cases.api.quality import (
     ReaderViewSet,
 )
 from cases.api.views import CaseViewSet, ModelView
-from reports.api import FhirView
+from reports.api import FhirView, PdfView
 
 router = SimpleRouter(use_regex_path=False)
 router.register("cases", CaseViewSet, basename="api-case")
@@ -23,6 +23,7 @@ urlpatterns = [
     *router.urls,
     path("cases/<uuid:case_id>/histology/", CaseHistologyView.as_view(), name="api-case-histology"),
     path("cases/<uuid:case_id>/fhir/", FhirView.as_view(), name="api-case-fhir"),
+    path("cases/<uuid:case_id>/report.pdf", PdfView.as_view(), name="api-case-report-pdf"),
     path("model/", ModelView.as_view(), name="api-model"),
     path("schema/", SpectacularAPIView.as_view(), name="api-schema"),
 ]

@@ -10,6 +10,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from hashlib import sha1
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -33,12 +34,20 @@ AUTHORS_SIGNATURE = "1.2.840.10065.1.12.1.1"
 TITLE = "Cervical cytology report"
 
 
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """The report as it is printed: a file and its name."""
+
+    name: str
+    content: bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """What is told of a case, in the words of the canonical report, and what stands beside it.
 
     ``read`` and ``reader`` are None where nobody's result may be told. The identity is no part of
-    what was signed.
+    what was signed, and ``paper`` is the signed version printed.
     """
 
     case: UUID
@@ -51,6 +60,7 @@ class Known:
     digest: str = ""
     patient_name: str = ""
     birth_date: date | None = None
+    paper: Paper | None = None
 
 
 def of_report(report: Report, case: Case) -> Known:
@@ -378,6 +388,8 @@ class _Document:
         if read and read.interpretations:
             terms = (bethesda.INTERPRETATIONS[code] for code in read.interpretations)
             report["conclusionCode"] = [_concept(term) for term in terms]
+        if self.known.paper:
+            report["presentedForm"] = [_attachment(self.known.paper, self.known.at)]
         self._add("report", report)
 
     @property
@@ -544,6 +556,19 @@ def _components(read: bethesda.Read) -> list[Resource]:
         value = _own_concept(f"EC-TZ-{read.ec_tz.value}", read.ec_tz.label, snomed)
         found.append(("Endocervical/transformation zone component", value))
     return [{"code": {"text": name}, "valueCodeableConcept": value} for name, value in found]
+
+
+def _attachment(paper: Paper, at: datetime) -> Resource:
+    """A file within the document; FHIR R4 has its hash by SHA-1, which says that it came whole."""
+    return {
+        "contentType": "application/pdf",
+        "language": "en",
+        "data": b64encode(paper.content).decode(),
+        "size": len(paper.content),
+        "hash": b64encode(sha1(paper.content, usedforsecurity=False).digest()).decode(),
+        "title": paper.name,
+        "creation": _moment(at),
+    }
 
 
 def _probability(label: str, share: float) -> Resource:

@@ -234,6 +234,7 @@ ANSWERS = {
     "api-reader-detail GET": (DRAFT, "401 403 200 200 404 404 404"),
     "api-reader-reads GET": (DRAFT, "401 403 200 200 404 404 404"),
     "api-reader-workload POST": (DRAFT, "401 403 200 403 404 404 404"),
+    "api-case-report-pdf GET": (SIGNED, "401 200 200 200 404 404 404"),
     "api-case-fhir GET": (SIGNED, "401 200 200 200 404 404 404"),
     "api-case-addend POST": (SIGNED, "401 403 200 403 404 404 404"),
     "api-case-amend POST": (SIGNED, "401 403 200 403 404 404 404"),

@@ -1,6 +1,7 @@
 """The FHIR document: valid, complete, of the right status, and never of an altered report."""
 
 import base64
+import hashlib
 
 import pytest
 from django.urls import reverse
@@ -285,6 +286,30 @@ def test_what_people_typed_is_escaped_in_the_narrative():
     case = world.signed(read)
 
     assert "&lt;b&gt;&amp;&lt;/b&gt;" in one(exported(case), "Composition")["text"]["div"]
+
+
+def test_the_document_of_a_released_case_carries_the_paper_of_the_same_version(client):
+    case = world.signed()
+    world.amended(case)
+
+    told = one(exported(case), "DiagnosticReport")
+
+    [paper] = told["presentedForm"]
+    content = base64.b64decode(paper["data"])
+    client.force_login(case.reviewer)
+    printed = client.get(reverse("report-pdf", args=[case.pk, 2])).content
+    assert content == printed
+    assert told["status"] == "amended"
+    assert paper["title"] == f"{case.accession_number} v2.pdf"
+    assert paper["contentType"] == "application/pdf"
+    assert paper["size"] == len(content)
+    assert base64.b64decode(paper["hash"]) == hashlib.sha1(content).digest()  # noqa: S324 -- as FHIR has it
+
+
+def test_what_is_not_signed_has_no_paper():
+    told = one(exported(make.case(Case.Status.AWAITING_REVIEW, images=1)), "DiagnosticReport")
+
+    assert "presentedForm" not in told
 
 
 def test_the_same_report_is_the_same_document():

@@ -4,6 +4,7 @@ import pytest
 from django.urls import reverse
 from pytest_django.asserts import assertContains, assertNotContains
 
+from reports import printed
 from tests import make
 from tests.reports import world
 
@@ -105,8 +106,8 @@ def test_without_both_the_page_asks_for_them(client, asked):
 def test_the_address_in_the_qr_code_is_this_page(client):
     case = world.signed()
     client.force_login(case.reviewer)
-    from reports.views import _verify_at
 
-    address = _verify_at(client.get(reverse("report-verify")).wsgi_request, case.reports.get())
+    asked = client.get(reverse("report-verify")).wsgi_request
+    address = printed.verify_at(asked, case, case.reports.get())
 
     assert standing(client.get(address)) == "valid"
