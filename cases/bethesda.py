@@ -246,11 +246,6 @@ def _codes(known: Mapping[str, Term], word: str, sent: object) -> tuple[str, ...
     return tuple(dict.fromkeys(sent))
 
 
-def in_short(read: Read) -> str:
-    """The interpretation in its codes, or the adequacy where it carries none."""
-    return ", ".join(read.interpretations) or Adequacy(read.adequacy).label
-
-
 def describe(read: Read) -> list[tuple[str, str]]:
     """What a read says, in words: a heading and its text for each part that says something."""
 

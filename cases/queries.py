@@ -1,6 +1,5 @@
 """Named reads: worklists and their counts, progress, the answers and findings of a case."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +9,11 @@ from django.db.models import (
     Count,
     Exists,
     F,
+    JSONField,
     OuterRef,
-    Prefetch,
     Q,
     QuerySet,
+    Subquery,
     When,
 )
 from django.db.models import Case as Case_
@@ -26,6 +26,7 @@ from cases.models import (
     AuditEvent,
     Case,
     CellImage,
+    ClassificationFailure,
     Comment,
     Display,
     Finding,
@@ -268,8 +269,7 @@ def gallery(case: Case, sight: Sight) -> list[Cell]:
     answers = shown_predictions(case, sight)
     predictions = {prediction.image_id: prediction for prediction in answers}
     findings = {finding.image_id: finding for finding in shown_findings(case, sight)}
-    last = case.runs.order_by("-queued_at").first() if sight.model else None
-    failures = {f.image_id: f.reason for f in last.failures.all()} if last else {}
+    failures = dict(shown_failures(case, sight).values_list("image_id", "reason"))
     displayed = set(displays(case).values_list("image_id", flat=True))
     cells = [
         Cell(
@@ -287,8 +287,7 @@ def gallery(case: Case, sight: Sight) -> list[Cell]:
 
 def cell(case: Case, image: CellImage, sight: Sight) -> Cell:
     """One cell of the gallery, asked for alone."""
-    last = case.runs.order_by("-queued_at").first() if sight.model else None
-    failure = last.failures.filter(image=image).first() if last else None
+    failure = shown_failures(case, sight).filter(image=image).first()
     return Cell(
         image,
         shown_predictions(case, sight).filter(image=image).first(),
@@ -305,38 +304,33 @@ def _need_of_a_look(cell: Cell) -> tuple[int, float, str]:
     return (1 if cell.prediction.abstained else 2, -cell.prediction.abnormality, cell.name)
 
 
-@dataclass(frozen=True, slots=True)
-class OtherCase:
-    """Another case of the same patient, with the interpretation of its report."""
-
-    case: Case
-    interpretation: str
-
-
 OTHER_CASES = 20  # as many as a reader looks through
 
 
-def other_cases(case: Case) -> list[OtherCase]:
-    """What else is known of the patient in this laboratory, the newest first."""
-    others = (
-        Case.objects.filter(patient=case.patient_id, laboratory=case.laboratory_id)
-        .exclude(pk=case.pk)
-        .prefetch_related(Prefetch("reports", Report.objects.order_by("version")))
+def other_cases(case: Case) -> QuerySet[Case]:
+    """What else is known of the patient in this laboratory, the newest first.
+
+    ``result`` is what the report in force says; None where none is signed.
+    """
+    in_force = Report.objects.filter(case=OuterRef("pk")).order_by("-version").values("read")
+    others = Case.objects.filter(patient=case.patient_id, laboratory=case.laboratory_id)
+    return (
+        others.exclude(pk=case.pk)
+        .annotate(result=Subquery(in_force[:1], output_field=JSONField()))
         .order_by("-accessioned_at")[:OTHER_CASES]
     )
-    return [OtherCase(other, _interpretation(other)) for other in others]
 
 
-def _interpretation(case: Case) -> str:
-    """What the newest report says, in codes; empty where none is signed or can be read."""
-    reports = case.reports.all()
-    if not reports:
-        return ""
-    try:
-        read = bethesda.Read.from_json(json.loads(list(reports)[-1].content)["read"])
-    except (ValueError, KeyError, TypeError):
-        return ""
-    return bethesda.in_short(read)
+def last_run(case: Case) -> Run | None:
+    """The latest attempt to classify the case."""
+    return case.runs.order_by("-queued_at").first()
+
+
+def shown_failures(case: Case, sight: Sight) -> QuerySet[ClassificationFailure]:
+    """The images that the latest run could not read: the model's output too."""
+    if not sight.model:
+        return ClassificationFailure.objects.none()
+    return ClassificationFailure.objects.filter(run=last_run(case))
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,7 +345,7 @@ class Progress:
 def progress(case: Case) -> Progress:
     """Counts for the latest run; an answer of the same model version from an earlier run counts."""
     images = case.images.count()
-    run = case.runs.order_by("-queued_at").first()
+    run = last_run(case)
     if run is None:
         return Progress(images, 0, 0)
     answered = Prediction.objects.filter(

@@ -86,6 +86,14 @@ def attempt(number: int) -> str:
     return {1: "", 2: "Second attempt", 3: "Third attempt"}.get(number, f"Attempt {number}")
 
 
+def result(read: Mapping[str, Any] | None) -> str:
+    """A read as a row keeps it, in a few words; empty where there is none that can be read."""
+    try:
+        return bethesda.result(bethesda.Read.from_json(read)) if read else ""
+    except (ValueError, TypeError, AttributeError):  # only tampering explains it
+        return ""
+
+
 @dataclass(frozen=True, slots=True)
 class ReadInWords:
     """A read side by side: as committed, and as stood by in the end (R22)."""
@@ -337,7 +345,8 @@ def _addend(detail: Detail, _: Names) -> str:
 
 def _amend(detail: Detail, _: Names) -> str:
     before, after = detail.get("changes", {}).get("read", ({}, {}))
-    return f"Amended the report: from {_result(before)} to {_result(after)}{_version(detail)}"
+    change = f"from {result(before) or 'no result'} to {result(after) or 'no result'}"
+    return f"Amended the report: {change}{_version(detail)}"
 
 
 def _correct(detail: Detail, _: Names) -> str:
@@ -346,11 +355,6 @@ def _correct(detail: Detail, _: Names) -> str:
         for name, change in detail.get("changes", {}).items()
     ]
     return f"Corrected the report: {'; '.join(changes)}{_version(detail)}"
-
-
-def _result(read: Detail) -> str:
-    """The codes of a result as the report has them, or why there is none."""
-    return ", ".join(read.get("interpretations", [])) or str(read.get("adequacy", "no result"))
 
 
 def _export(detail: Detail, _: Names) -> str:

@@ -142,7 +142,7 @@ def listed(user: User, state: str, search: str = "", priority: str = "") -> Quer
     """
     cases = (
         Case.objects.visible_to(user)
-        .select_related("patient", "accessioned_by", "reviewer", "laboratory")
+        .with_people()
         .annotate(
             image_count=Coalesce(_IMAGE_COUNT, 0),
             was_read_by_me=_read_first_by(user),

@@ -494,11 +494,7 @@ class CaseSerializer(IdentitySerializer[Case]):
 
     @extend_schema_field(FailureSerializer(many=True))
     def get_failures(self, case: Case) -> Any:  # noqa: ANN401 -- likewise
-        if not self._sight.model:
-            return []
-        last = case.runs.order_by("-queued_at").values("pk")[:1]
-        failures = ClassificationFailure.objects.filter(run__in=last)
-        return FailureSerializer(failures, many=True).data
+        return FailureSerializer(queries.shown_failures(case, self._sight), many=True).data
 
     @extend_schema_field(FindingSerializer(many=True))
     def get_findings(self, case: Case) -> Any:  # noqa: ANN401 -- likewise

@@ -74,9 +74,7 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
     def get_queryset(self) -> QuerySet[Case]:
         if getattr(self, "swagger_fake_view", False):
             return super().get_queryset()
-        return Case.objects.visible_to(self.reader).select_related(
-            "laboratory", "patient", "accessioned_by", "reviewer"
-        )
+        return Case.objects.visible_to(self.reader).with_people()
 
     def get_object(self) -> Case:
         """The case asked for; one whose holder was idle too long is taken back by the look."""

@@ -45,6 +45,10 @@ class CaseQuerySet(models.QuerySet["Case"]):
         """The cases of the user's own laboratory: nothing crosses its border."""
         return self.filter(laboratory_id=user.laboratory_id)
 
+    def with_people(self) -> CaseQuerySet:
+        """With what verbs, pages and answers look at in every case."""
+        return self.select_related("laboratory", "patient", "accessioned_by", "reviewer")
+
 
 class Case(models.Model):
     """One accessioned gynaecologic specimen (one slide); only `workflow` changes its status."""

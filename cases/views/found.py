@@ -32,9 +32,7 @@ def find_case(request: HttpRequest, case_id: UUID) -> Case:
 
     A look at a case takes it back from a holder who was idle too long, also while no clock runs.
     """
-    cases = Case.objects.visible_to(reader(request)).select_related(
-        "laboratory", "patient", "accessioned_by", "reviewer"
-    )
+    cases = Case.objects.visible_to(reader(request)).with_people()
     case = get_object_or_404(cases, pk=case_id)
     if case.is_hold_expired:
         workflow.expire_idle(cases.filter(pk=case_id))

@@ -1,11 +1,12 @@
 """The reading room: the gallery of a case, and one cell of it large, as one page of two views."""
 
 from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
@@ -14,7 +15,8 @@ from cases import arrangement, charts, keys, queries, reading, sight, similar, t
 from cases.arrangement import Layout
 from cases.models import Case, CellImage, ReaderPreferences
 from cases.queries import Cell
-from cases.views.found import find_case, following, frame, may, reader
+from cases.sight import Sight
+from cases.views.found import find_case, following, frame, reader
 from inference import registry
 from inference.labels import CellClass
 from inference.models import ModelVersion
@@ -25,18 +27,21 @@ AHEAD = 24  # pictures of the next case that are fetched ahead
 
 def gallery(request: HttpRequest, case: Case, around: Mapping[str, object]) -> HttpResponse:
     """Every cell as a tile, as the reader has laid them out, and what stands above them."""
-    cells, layout = _laid_out(request, case)
+    context = frame(request, case)
+    own = ReaderPreferences.of(reader(request))
+    cells, layout = _laid_out(case, context["seen"], own)
     if "all" in request.GET:
         layout = layout.unfiltered()
     shown = layout.arrange(cells)
     page = Paginator(shown, PAGE).get_page(request.GET.get("page"))
-    context = _room(request, case, cells, shown, layout) | {
+    context |= _room(context, cells, shown, layout) | _keys(own)
+    context |= {
         "cell": (shown or cells)[0],
         "after": _after_own_read(request, case),
         "page": page,
         "first_place": page.start_index(),
         "earlier": queries.other_cases(case),
-        "newer_model": _newer_model(case) if "reclassify" in may(reader(request), case) else None,
+        "newer_model": _newer_model(case) if "reclassify" in context["may"] else None,
     }
     return render(request, "cases/gallery.html", context | dict(around))
 
@@ -46,29 +51,30 @@ def gallery(request: HttpRequest, case: Case, around: Mapping[str, object]) -> H
 def cell(request: HttpRequest, case_id: UUID, image_id: UUID) -> HttpResponse:
     """One cell, large, and the way to its neighbours; `?part=details` is what stands beside it."""
     case = find_case(request, case_id)
+    image = get_object_or_404(CellImage, case=case, pk=image_id)
     if request.GET.get("part") == "details":
-        return render(request, "cases/_details.html", _details(request, case, image_id))
-    cells, layout = _laid_out(request, case)
+        seen = sight.of(reader(request), case)
+        asked = queries.cell(case, image, seen)
+        return render(request, "cases/_details.html", _details(case, asked, seen))
+    context = frame(request, case)
+    own = ReaderPreferences.of(reader(request))
+    cells, layout = _laid_out(case, context["seen"], own)
     shown = layout.arrange(cells)
-    place = _place(shown, image_id)
-    if place is None:  # the filter leaves it out, yet it was asked for by name
+    if image not in (one.image for one in shown):  # it was asked for by name, filter or not
         layout = layout.unfiltered()
         shown = layout.arrange(cells)
-        place = _place(shown, image_id)
-    if place is None:
-        raise Http404
-    context = _room(request, case, cells, shown, layout) | {
+    place = [one.image for one in shown].index(image)
+    context |= _room(context, cells, shown, layout) | _keys(own)
+    context |= _details(case, shown[place], context["seen"])
+    context |= {
         "here": "cell",
         "large": True,
-        "cell": shown[place],
         "place": place + 1,
         "previous": shown[place - 1] if place else None,
         "next": shown[place + 1] if place + 1 < len(shown) else None,
         "next_undecided": reading.next_undecided(shown, place),
     }
-    return render(
-        request, "cases/gallery.html", context | _details(request, case, image_id, shown[place])
-    )
+    return render(request, "cases/gallery.html", context)
 
 
 def _after_own_read(request: HttpRequest, case: Case) -> Case | None:
@@ -79,30 +85,21 @@ def _after_own_read(request: HttpRequest, case: Case) -> Case | None:
     return following(user, case) if has_read and not is_theirs else None
 
 
-def _laid_out(request: HttpRequest, case: Case) -> tuple[list[Cell], Layout]:
+def _laid_out(case: Case, seen: Sight, own: ReaderPreferences) -> tuple[list[Cell], Layout]:
     """The cells as this reader may see them, and how they want them laid out."""
-    user = reader(request)
-    seen = sight.of(user, case)
-    chosen = ReaderPreferences.of(user).layout
-    return queries.gallery(case, seen), Layout.of(chosen, with_model=seen.model)
-
-
-def _place(shown: list[Cell], image_id: UUID) -> int | None:
-    return next((n for n, cell in enumerate(shown) if cell.image.pk == image_id), None)
+    return queries.gallery(case, seen), Layout.of(own.layout, with_model=seen.model)
 
 
 def _room(
-    request: HttpRequest, case: Case, cells: list[Cell], shown: list[Cell], layout: Layout
+    context: Mapping[str, Any], cells: list[Cell], shown: list[Cell], layout: Layout
 ) -> dict[str, object]:
-    """What both views of the page show, and what its scripts know."""
+    """What both views of the page show, and what its scripts know; ``context`` is the frame's."""
+    seen: Sight = context["seen"]
     ids = {one.image.pk for one in shown}
     hidden = [one for one in cells if one.image.pk not in ids]
-    acts = keys.acts(ReaderPreferences.of(reader(request)).keys)
-    context = frame(request, case)
-    seen = context["seen"]
-    return context | {
+    return {
         "cells": shown,
-        "reads": queries.shown_reads(case, seen),
+        "reads": queries.shown_reads(context["case"], seen),
         "hidden": hidden,
         "rows": tiles.rows(shown, hidden, with_model=seen.model),
         "tally": reading.tally(cells),
@@ -114,18 +111,20 @@ def _room(
         "cell_classes": list(CellClass),
         "exclusions": reading.EXCLUSIONS,
         "no_image": UUID(int=0),  # stands in addresses where the scripts put an image's id
+    }
+
+
+def _keys(own: ReaderPreferences) -> dict[str, object]:
+    acts = keys.acts(own.keys)
+    return {
         "acts": acts,
         "key": {act.name.replace("-", "_"): keys.shown(act.key) for act in acts},
         "keymap": {act.key: act.name for act in acts},
     }
 
 
-def _details(
-    request: HttpRequest, case: Case, image_id: UUID, known: Cell | None = None
-) -> dict[str, object]:
+def _details(case: Case, shown: Cell, seen: Sight) -> dict[str, object]:
     """What the model said of a cell, with its numbers, its maps and its class."""
-    seen = sight.of(reader(request), case)
-    shown = known or queries.cell(case, get_object_or_404(CellImage, case=case, pk=image_id), seen)
     answer = shown.prediction
     probabilities = list(zip(CellClass, answer.probabilities, strict=True)) if answer else []
     overlay = queries.activation_of(case, shown.image, seen)
@@ -133,8 +132,6 @@ def _details(
         "case": case,
         "cell": shown,
         "seen": seen,
-        "may": may(reader(request), case),
-        "cell_classes": list(CellClass),
         "probabilities": probabilities,
         "overlay": overlay,
         "overlay_data": overlay and overlay.to_json(),
@@ -157,10 +154,11 @@ def cell_similar(request: HttpRequest, case_id: UUID, image_id: UUID) -> HttpRes
 def case_ahead(request: HttpRequest, case_id: UUID) -> JsonResponse:
     """The case to read after this one, and its first pictures, to be fetched ahead."""
     case = find_case(request, case_id)
-    after = following(reader(request), case)
+    user = reader(request)
+    after = following(user, case)
     if after is None:
         return JsonResponse({"case": None, "pictures": []})
-    cells, layout = _laid_out(request, after)
+    cells, layout = _laid_out(after, sight.of(user, after), ReaderPreferences.of(user))
     first = layout.arrange(cells)[:AHEAD]
     pictures = [reverse("thumbnail", args=[after.pk, one.image.pk]) for one in first]
     return JsonResponse({"case": reverse("case-detail", args=[after.pk]), "pictures": pictures})

@@ -10,10 +10,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from cases import bethesda, permissions, queries, workflow
+from cases import permissions, queries, wording, workflow
 from cases.correlation import Agreement
 from cases.forms import HistologyForm, LookBackForm
-from cases.models import Case, Histology
+from cases.models import Case
 from cases.views.found import REFUSALS, find_case, frame, reader
 
 PER_PAGE = 50
@@ -71,7 +71,7 @@ def look_back(request: HttpRequest, task_id: int) -> HttpResponse:
 
 def _result(case: Case) -> str:
     report = case.reports.current().first()
-    return bethesda.result(bethesda.Read.from_json(report.read)) if report else "not signed"
+    return wording.result(report.read) if report else "not signed"
 
 
 @require_safe
@@ -85,19 +85,13 @@ def histologies(request: HttpRequest) -> HttpResponse:
         (value, label, found.filter(agreement=value).count()) for value, label in Agreement.choices
     ]
     shown = found.filter(agreement=asked) if asked in Agreement.values else found
-    page = Paginator(shown, PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "section": "cases",
         "tiles": tiles,
         "agreement": asked,
-        "page": page,
-        "rows": [(one, cytology_of(one)) for one in page],
+        "page": Paginator(shown, PER_PAGE).get_page(request.GET.get("page")),
     }
     return render(request, "cases/histologies.html", context)
-
-
-def cytology_of(histology: Histology) -> str:
-    return bethesda.result(bethesda.Read.from_json(histology.cytology))
 
 
 @require_http_methods(["GET", "POST"])

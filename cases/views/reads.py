@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
-from cases import bethesda, permissions, queries, workload
+from cases import permissions, queries, wording, workload
 from cases.forms import WorkloadForm
 from cases.models import Review
 from cases.views.found import reader
@@ -86,4 +86,4 @@ def _result(read: Review, user: User) -> str:
     said = queries.told_result(read, user)
     if said is None:
         return "shown once nobody can come to read the case blind"
-    return bethesda.result(bethesda.Read.from_json(said))
+    return wording.result(said)

@@ -11,7 +11,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
-from cases import audit, bethesda, intake, permissions, queries, wording, workflow
+from cases import audit, intake, permissions, queries, wording, workflow
 from cases.models import Case
 from cases.paging import CaseCursor
 from cases.views.found import find_case, frame, may_claim, reader
@@ -80,14 +80,10 @@ def case_detail(request: HttpRequest, case_id: UUID) -> HttpResponse:
 def _after_signature(request: HttpRequest, case: Case) -> dict[str, object]:
     """Look-backs at this case and because of it, and what the tissue showed."""
     tasks = queries.look_backs(reader(request))
-    rows = [
-        (one, bethesda.result(bethesda.Read.from_json(one.cytology)))
-        for one in case.histologies.all()
-    ]
     return {
         "tasks": tasks.filter(case=case),
         "triggered": tasks.filter(trigger=case),
-        "histology_rows": rows,
+        "histologies": case.histologies.all(),
         "may_record_histology": permissions.can_record_histology(reader(request), case),
     }
 
@@ -115,7 +111,7 @@ def _classification(request: HttpRequest, case: Case, context: dict[str, Any]) -
     context |= {
         "progress": progress,
         "settled": progress.answered + progress.failed,
-        "run": case.runs.order_by("-queued_at").first(),
+        "run": queries.last_run(case),
     }
     part = "#progress" if getattr(request, "htmx", False) else ""
     return render(request, f"cases/classification.html{part}", context)

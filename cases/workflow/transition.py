@@ -39,11 +39,7 @@ def require_fresh(proof: Reauthentication, user: User) -> None:
 
 def locked(case: Case, action: str, *sources: str) -> Case:
     """The fresh case under a lock, in one of these states."""
-    fresh = (
-        Case.objects.select_for_update(of=("self",))
-        .select_related("laboratory", "patient", "accessioned_by", "reviewer")
-        .get(pk=case.pk)
-    )
+    fresh = Case.objects.with_people().select_for_update(of=("self",)).get(pk=case.pk)
     if fresh.status not in sources:
         state = fresh.get_status_display().lower()
         raise InvalidTransition(f"Cannot {action} a case that is {state}{_and_with_whom(fresh)}")
