@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from inference.management.options import positive
 from inference.recipe import Recipe, Stage
 from inference.splits import Split
 
@@ -32,12 +33,6 @@ def split_option(text: str) -> Split:
         raise ArgumentTypeError(
             f"{text!r} is not like parts, all, group:1/5 or cell:15%"
         ) from error
-
-
-def positive(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise ArgumentTypeError(f"{text!r} is not a number above zero")
-    return int(text)
 
 
 def add_to(parser: ArgumentParser) -> None:

@@ -12,10 +12,10 @@ import torch
 from PIL import Image, ImageDraw
 
 from inference import dataset, splits
+from inference.calibrate import calibrate
 from inference.evaluate import Figures
 from inference.export import export
 from inference.labels import CellClass
-from inference.management.commands.calibrate import calibrate
 from inference.manifest import MANIFEST
 from inference.network import build
 from inference.preprocess import PREPROCESSING_VERSION

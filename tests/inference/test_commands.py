@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from inference import dataset, familiarity, manifest, splits
+from inference import dataset, familiarity, manifest, registry, splits
 from inference.labels import LABELS, CellClass
 from inference.manifest import FAMILIARITY
 from inference.models import ModelVersion
@@ -130,6 +130,15 @@ def test_classify_needs_no_database_and_no_settings(smears):
     assert json.loads(done.stdout)["cell_class"] in LABELS
 
 
+def test_a_command_whose_reader_has_seen_enough_ends_quietly(smears):
+    asked = f"{sys.executable} manage.py classify {smears} {smears} {smears} | true"
+
+    done = subprocess.run(["sh", "-c", asked], capture_output=True, text=True, cwd=ROOT, check=True)
+
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+
+
 def test_train_runs_and_its_run_can_be_exported_and_registered(cells, run, tmp_path, settings, db):
     settings.MODEL_DIR = tmp_path / "kept"
     out, model = tmp_path / "out", tmp_path / "trained-1"
@@ -148,6 +157,17 @@ def test_train_runs_and_its_run_can_be_exported_and_registered(cells, run, tmp_p
     assert version.figures == json.loads((out / "metrics.json").read_text())["figures"]
     for word in ("macro precision", "macro recall", "macro-F1", "true class", "is registered"):
         assert word in told.getvalue()
+
+
+def test_registering_the_shipped_model_lets_it_answer_for_one_that_is_gone(settings, tmp_path, db):
+    settings.MODEL_DIR = tmp_path
+    gone = ModelVersion.described_by(manifest.read(manifest.shipped_folder()))
+    gone.name, gone.digest, gone.is_current = "an-older-release", "0" * 64, True
+    gone.save()
+
+    call_command("register_model", stdout=StringIO())
+
+    assert registry.current().name == manifest.shipped_folder().name
 
 
 def test_calibrate_writes_what_it_fitted_into_the_model_folder(of_cells, cells, tmp_path):

@@ -11,12 +11,12 @@ import torch
 from inference import load_classifier, manifest
 from inference.answered import Answered
 from inference.assess import Assessed, ensemble
+from inference.calibrate import calibrate_out_of_fold
 from inference.calibration import Calibration, softmax
 from inference.classifier import Classifier, Prediction
 from inference.dataset import WrongData
 from inference.export import CannotExport, export
 from inference.labels import CellClass
-from inference.management.commands.calibrate import calibrate_out_of_fold
 from inference.manifest import GRAPH, MANIFEST, WEIGHTS
 from inference.preprocess import preprocess
 from inference.reference import TorchNetwork

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from inference import baselines, dataset
 from inference.dataset import Cell, WrongData
 from inference.evaluate import Figures
-from inference.management.commands.evaluate_answers import aligned
+from inference.management.tables import aligned
 from inference.splits import FOLDS
 
 FEATURES = "features.npz"

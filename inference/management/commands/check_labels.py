@@ -15,8 +15,8 @@ from inference.crossfit import cross_fitted
 from inference.dataset import WrongData
 from inference.doubtful import Doubt, coverage, doubts
 from inference.duplicates import Pair, near_duplicates
-from inference.management.commands.calibrate import share
-from inference.management.commands.evaluate_answers import aligned
+from inference.management.options import share
+from inference.management.tables import aligned
 
 COLUMNS = ("kind", "file", "label", "other_file", "other_label", "label_probability", "score")
 

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from inference.dataset import WrongData
 from inference.management import training
+from inference.management.options import positive
 from inference.splits import FOLDS, Unit
 
 
@@ -20,9 +21,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         training.add_to(parser)
         parser.add_argument("--by", choices=get_args(Unit), default="group", dest="unit")
-        parser.add_argument("--folds", type=training.positive, default=FOLDS)
+        parser.add_argument("--folds", type=positive, default=FOLDS)
         parser.add_argument(
-            "--jobs", type=training.positive, default=1, help="trainings at once, a thread each"
+            "--jobs", type=positive, default=1, help="trainings at once, a thread each"
         )
 
     def handle(

@@ -1,14 +1,11 @@
 """``manage.py evaluate``: every figure of a model, in the terminal, as JSON and as a page."""
 
-import json
-import os
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from PIL import Image
 
@@ -18,12 +15,12 @@ from inference.assess import Assessed
 from inference.assess_page import page
 from inference.dataset import Cell, WrongData
 from inference.management.commands.classify import images
+from inference.management.options import add_plotly, plotly_beside
+from inference.management.tables import aligned, percent, told_apart, with_interval, write_json
 from inference.manifest import Manifest
 from inference.preprocess import Source, preprocess
 from inference.splits import Part
 from inference.weights import WrongWeights
-
-PLOTLY = Path("node_modules/plotly.js-strict-dist-min/plotly-strict.min.js")
 
 
 class Command(BaseCommand):
@@ -44,9 +41,7 @@ class Command(BaseCommand):
         parser.add_argument("--threads", type=int, default=1)
         parser.add_argument("--json", type=Path, metavar="FILE")
         parser.add_argument("--html", type=Path, metavar="FILE")
-        parser.add_argument(
-            "--plotly", type=Path, default=Path(settings.BASE_DIR) / PLOTLY, help="plotly.js"
-        )
+        add_plotly(parser)
 
     def handle(  # noqa: PLR0913 -- an argument an option
         self,
@@ -65,8 +60,7 @@ class Command(BaseCommand):
         plotly: Path,
         **_options: object,
     ) -> None:
-        if html and not plotly.is_file():
-            raise CommandError(f"There is no plotly.js at {plotly}: name it with --plotly.")
+        address = plotly_beside(plotly, html) if html else ""
         try:
             described = manifest.read(model)
             classifier = load_classifier(model, threads=threads)
@@ -89,14 +83,12 @@ class Command(BaseCommand):
             "split_digest": described.split_digest,
         }
         rows = table(found)
-        width = max(len(name) for name, _ in rows)
-        for name, value in [*rows, ("", ""), *matrix(found)]:
-            self.stdout.write(f"{name:{width}}  {value}".rstrip())
+        for line in aligned([*rows, ("", ""), *matrix(found)]):
+            self.stdout.write(line)
         if json:
             write_json(json, found)
         if html:
-            address = os.path.relpath(plotly.resolve(), html.resolve().parent)
-            html.write_text(page(found, rows, plotly=Path(address).as_posix()))
+            html.write_text(page(found, rows, plotly=address))
 
 
 def _forgotten(
@@ -109,21 +101,6 @@ def _forgotten(
         return {}
     pixels = np.stack([preprocess(path) for path in chosen])
     return {"forgotten": cascade(model, described, pixels, seed=seed)}
-
-
-def write_json(file: Path, found: dict[str, Any]) -> None:
-    """Write the figures, numbers short enough to be read and compared."""
-    file.write_text(json.dumps(rounded(found), indent=1) + "\n")
-
-
-def rounded(value: Any) -> Any:  # noqa: ANN401 -- JSON is of any kind
-    if isinstance(value, float):
-        return round(value, 6)
-    if isinstance(value, dict):
-        return {key: rounded(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [rounded(one) for one in value]
-    return value
 
 
 def others_of(
@@ -225,14 +202,10 @@ def _abstention(abstention: dict[str, Any]) -> list[tuple[str, str]]:
 def _familiarity(familiarity: dict[str, Any] | None) -> list[tuple[str, str]]:
     if familiarity is None:
         return []
-    rows = [("familiar", percent(familiarity["known_kept"]))]
-    for name, one in familiarity["sets"].items():
-        value = (
-            f"AUROC {one['auroc']:.3f}, unfamiliar {percent(one['unfamiliar'])}, "
-            f"abstained {percent(one['abstained'])} of {one['pictures']}"
-        )
-        rows.append((f"familiarity, {name}", value))
-    return rows
+    return [
+        ("familiar", percent(familiarity["known_kept"])),
+        *(told_apart(name, one) for name, one in familiarity["sets"].items()),
+    ]
 
 
 def _ensemble(ensemble: dict[str, Any] | None) -> list[tuple[str, str]]:
@@ -293,12 +266,3 @@ def _maps(maps: dict[str, Any] | None) -> list[tuple[str, str]]:
         told = ", ".join(f"{name} {value:.2f} ({size:.2f})" for name, value, size in steps)
         rows.append(("maps like before (size of it), once forgotten down to", told))
     return rows
-
-
-def percent(value: float) -> str:
-    return f"{value:.1%}"
-
-
-def with_interval(value: float, interval: Sequence[float]) -> str:
-    low, high = interval
-    return f"{value:.1%} ({low:.1%} to {high:.1%})"

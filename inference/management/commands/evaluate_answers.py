@@ -1,12 +1,10 @@
 """``manage.py evaluate_answers``: a recipe's figures on every cell, and the goals, side by side."""
 
-import os
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from inference import assess_answers, dataset, goals, load_classifier
@@ -15,12 +13,13 @@ from inference.assess_page import page_of_answers
 from inference.calibration import LEVEL, CannotCalibrate
 from inference.dataset import Cell, WrongData
 from inference.learnt import relative_distances
-from inference.management.commands.calibrate import share
-from inference.management.commands.evaluate import (
-    PLOTLY,
-    others_of,
+from inference.management.commands.evaluate import others_of
+from inference.management.options import add_plotly, plotly_beside, share
+from inference.management.tables import (
+    aligned,
     percent,
     rounded,
+    told_apart,
     with_interval,
     write_json,
 )
@@ -67,9 +66,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", type=Path, metavar="FILE")
         parser.add_argument("--html", type=Path, metavar="FILE")
         parser.add_argument("--markdown", type=Path, metavar="FILE", help="the tables, for docs")
-        parser.add_argument(
-            "--plotly", type=Path, default=Path(settings.BASE_DIR) / PLOTLY, help="plotly.js"
-        )
+        add_plotly(parser)
 
     def handle(
         self,
@@ -81,8 +78,7 @@ class Command(BaseCommand):
         plotly: Path,
         **options: Any,  # noqa: ANN401 -- read by name below
     ) -> None:
-        if html and not plotly.is_file():
-            raise CommandError(f"There is no plotly.js at {plotly}: name it with --plotly.")
+        address = plotly_beside(plotly, html) if html else ""
         given = [(name, options[name]) for name in ("group", "run", "cell") if options[name]]
         given += options["beside"]
         if not given:
@@ -99,9 +95,8 @@ class Command(BaseCommand):
         if json:
             write_json(json, found)
         if html:
-            address = os.path.relpath(plotly.resolve(), html.resolve().parent)
             names = [name for name, _ in given]
-            html.write_text(page_of_answers(found, names, tables, plotly=Path(address).as_posix()))
+            html.write_text(page_of_answers(found, names, tables, plotly=address))
         if markdown:
             markdown.write_text(markdown_of(found))
 
@@ -237,24 +232,7 @@ def familiarity_rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
             ("the same by fold", ", ".join(percent(kept) for kept in one["kept_by_fold"])),
             ("median distance, learnt from = 1", f"{one['median_distance']:.3f}"),
         ]
-    for name, one in found.get("others", {}).items():
-        value = (
-            f"AUROC {one['auroc']:.3f}, unfamiliar {percent(one['unfamiliar'])}, "
-            f"abstained {percent(one['abstained'])} of {one['pictures']}"
-        )
-        lines.append((f"familiarity, {name}", value))
-    return lines
-
-
-def aligned(table: Sequence[Sequence[str]]) -> list[str]:
-    """A table as lines of text, its columns one under another."""
-    if not table:
-        return []
-    widths = [max(len(row[place]) for row in table) for place in range(len(table[0]))]
-    return [
-        "  ".join(f"{text:{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
-        for row in table
-    ]
+    return lines + [told_apart(name, one) for name, one in found.get("others", {}).items()]
 
 
 def _between(value: float, interval: Sequence[float]) -> str:

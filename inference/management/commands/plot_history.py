@@ -6,11 +6,10 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from inference.assess_page import history_charts, plain_page
-from inference.management.commands.evaluate import PLOTLY
+from inference.management.options import add_plotly, plotly_beside
 
 HISTORY = "history.jsonl"
 
@@ -22,19 +21,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("runs", type=Path, nargs="+", help="the --out folders of trainings")
         parser.add_argument("--html", type=Path, required=True, metavar="FILE")
-        parser.add_argument(
-            "--plotly", type=Path, default=Path(settings.BASE_DIR) / PLOTLY, help="plotly.js"
-        )
+        add_plotly(parser)
 
     def handle(self, *, runs: Sequence[Path], html: Path, plotly: Path, **_options: object) -> None:
-        if not plotly.is_file():
-            raise CommandError(f"There is no plotly.js at {plotly}: name it with --plotly.")
+        address = plotly_beside(plotly, html)
         histories = {str(run): history(run) for run in runs}
         shared = os.path.commonpath(histories) if len(histories) > 1 else ""
         named = {
             os.path.relpath(run, shared) if shared else run: histories[run] for run in histories
         }
-        address = Path(os.path.relpath(plotly.resolve(), html.resolve().parent)).as_posix()
         about = f"{len(named)} training runs, an epoch a point."
         html.write_text(
             plain_page("Training history", about, history_charts(named), plotly=address)

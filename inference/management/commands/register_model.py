@@ -19,7 +19,10 @@ class Command(BaseCommand):
 
     def handle(self, *, folder: Path | None, current: bool, **_options: object) -> None:
         try:
-            version = registry.register(folder or shipped_folder(), current=current)
+            if folder or current:
+                version = registry.register(folder or shipped_folder(), current=current)
+            else:
+                version = registry.register_shipped()
         except WrongWeights as error:
             raise CommandError(str(error)) from error
         standing = "current" if version.is_current else "not current"
