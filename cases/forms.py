@@ -14,13 +14,14 @@ from django.http import QueryDict
 
 from accounts.forms import CredentialsForm
 from accounts.models import User
-from cases import bethesda, correlation, workflow
+from cases import bethesda, correlation, reading, workflow
 from cases.models import SET_LEVELS, Case, Histology, ReadingSettings, Task
 from cases.signature import Change
 from cases.workflow import Accession, Correction, LookBack, Tissue
 from cases.workflow.quality import LONGEST_NOTE
 from cases.workflow.reports import LONGEST_NOTIFIED, LONGEST_REASON, LONGEST_TEXT
 from inference import registry
+from inference.labels import CellClass
 from inference.weights import WrongWeights
 
 
@@ -199,8 +200,39 @@ class AddendForm(ChangeForm):
     )
 
 
+EXCLUDED = "excluded: "
+
+
 class AmendForm(ReadForm, ChangeForm):
-    """The result as it should have been; it begins with what the report says."""
+    """Result and findings as they should have been; it begins with what the report says."""
+
+    def __init__(self, data: Any, cells: Iterable[tuple[UUID, str]], **rest: Any) -> None:  # noqa: ANN401 -- as in the base class
+        """Ask for the class of each cell too: ``cells`` are images with what is said of them."""
+        super().__init__(data, **rest)
+        self.known = {f"cell-{image}": (image, said) for image, said in cells}
+        excluded = [f"{EXCLUDED}{reason}" for reason in reading.EXCLUSIONS]
+        usual = [*CellClass, *excluded]
+        for name, (_, said) in self.known.items():
+            choices = usual if said in usual else [*usual, said]
+            self.fields[name] = forms.ChoiceField(
+                choices=[(choice, f"{choice[0].upper()}{choice[1:]}") for choice in choices],
+                required=False,
+                initial=said,
+                label="Finding",
+            )
+
+    def cells(self) -> list[tuple[UUID, BoundField]]:
+        return [(image, self[name]) for name, (image, _) in self.known.items()]
+
+    def decisions(self) -> list[workflow.Decision]:
+        """The findings that are to change."""
+        return [
+            workflow.Decision(image_id=image, exclusion=chosen.removeprefix(EXCLUDED))
+            if chosen.startswith(EXCLUDED)
+            else workflow.Decision(image_id=image, cell_class=chosen)
+            for name, (image, said) in self.known.items()
+            if (chosen := self.cleaned_data[name]) and chosen != said
+        ]
 
 
 class CorrectForm(ChangeForm):

@@ -27,8 +27,8 @@ MEANING = "I have reviewed the cell images of this case and issue this report."
 MEANINGS = {
     Kind.ORIGINAL: MEANING,
     Kind.ADDENDUM: "I add this information to the report and issue it as a new version.",
-    Kind.AMENDMENT: "I have reviewed this case again, change its result and issue this report "
-    "in place of the earlier version.",
+    Kind.AMENDMENT: "I have reviewed this case again, change its result or findings and issue this "
+    "report in place of the earlier version.",
     Kind.CORRECTION: "I mend a clerical error in this report and issue it in place of the "
     "earlier version.",
 }
@@ -100,7 +100,7 @@ def content(  # noqa: PLR0913 -- a report is made of these
         "read": read.to_json(),
         "reads": [_read(one) for one in reads],
         "cells": [_cell(finding, before) for finding in findings],
-        "cells_read_by": _person(signature.signer),
+        "cells_read_by": person(signature.signer),
         "pictures": _pictures(findings, pictures),
         "change": None,
         "earlier": [],
@@ -164,7 +164,7 @@ def _head(case: Case, signature: Signature) -> Content:
         "time_zone": laboratory.time_zone,
         "addendum": "",
         "signature": {
-            **_person(signature.signer),
+            **person(signature.signer),
             "role": signature.signer.get_role_display(),
             "meaning": MEANINGS[signature.kind],
             "signed_at": _moment(signature.at),
@@ -172,7 +172,8 @@ def _head(case: Case, signature: Signature) -> Content:
     }
 
 
-def _person(user: User) -> Content:
+def person(user: User) -> Content:
+    """Who somebody is, as a report prints it."""
     return {"name": user.name, "user": user.pk}
 
 
@@ -222,6 +223,7 @@ def _cell(finding: Finding, before: Mapping[UUID, str] | None) -> Content:
         "before_the_model": None if before is None else before.get(finding.image_id, ""),
         "finding": finding.cell_class or None,
         "exclusion": finding.exclusion or None,
+        "amended": None,
         "model": model_answer(finding.prediction),
     }
 

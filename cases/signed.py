@@ -15,6 +15,15 @@ Lines = Sequence[tuple[str, str]]  # headings, each with its text
 
 
 @dataclass(frozen=True, slots=True)
+class AmendedCell:
+    """That a finding was changed after the release: since which version, by whom, from what."""
+
+    version: int
+    by: str
+    before: str
+
+
+@dataclass(frozen=True, slots=True)
 class SignedCell:
     """What the report says of a cell; the image is None where the case has none of that digest."""
 
@@ -24,6 +33,11 @@ class SignedCell:
     exclusion: str
     model: Mapping[str, Any] | None
     before: str | None = None  # the finding before the model's answer was shown, of a blind read
+    amended: AmendedCell | None = None
+
+    @property
+    def said(self) -> str:
+        return self.finding or f"excluded: {self.exclusion}"
 
     @property
     def confidence(self) -> float:
@@ -131,6 +145,17 @@ class SignedContent:
         return [line for line in self.previous.lines if line not in self.lines]
 
     @property
+    def amended_cells(self) -> list[tuple[SignedCell, AmendedCell]]:
+        """The cells whose findings are not those of who signed the first version."""
+        return [(cell, cell.amended) for cell in self.cells if cell.amended]
+
+    @property
+    def amended_here(self) -> list[tuple[SignedCell, AmendedCell]]:
+        """Those whose findings this very version changed."""
+        version = self.text["report_version"]
+        return [(cell, how) for cell, how in self.amended_cells if how.version == version]
+
+    @property
     def model_versions(self) -> list[tuple[str, str]]:
         """Name and digest of each model version that the reader saw."""
         seen = {(cell.model["version"], cell.model["digest"]) for cell in self.cells if cell.model}
@@ -178,6 +203,7 @@ def _read(text: Mapping[str, Any], images: Mapping[str, CellImage]) -> SignedCon
             cell["exclusion"] or "",
             cell["model"],
             cell["before_the_model"],
+            _amended(cell["amended"]),
         )
         for cell in text["cells"]
     ]
@@ -199,6 +225,10 @@ def _read(text: Mapping[str, Any], images: Mapping[str, CellImage]) -> SignedCon
         change=_change(text["change"], zone) if text["change"] else None,
         earlier=[_earlier(version, zone) for version in text["earlier"]],
     )
+
+
+def _amended(said: Mapping[str, Any] | None) -> AmendedCell | None:
+    return AmendedCell(said["version"], said["by"]["name"], said["before"]) if said else None
 
 
 def _signed_read(said: Mapping[str, Any]) -> SignedRead:

@@ -344,9 +344,15 @@ def _addend(detail: Detail, _: Names) -> str:
 
 
 def _amend(detail: Detail, _: Names) -> str:
-    before, after = detail.get("changes", {}).get("read", ({}, {}))
-    change = f"from {result(before) or 'no result'} to {result(after) or 'no result'}"
-    return f"Amended the report: {change}{_version(detail)}"
+    changes = detail.get("changes", {})
+    parts = []
+    if "read" in changes:
+        before, after = changes["read"]
+        parts.append(f"from {result(before) or 'no result'} to {result(after) or 'no result'}")
+    if cells := changes.get("cells"):
+        each = Counter(f"{before} to {after}" for _, before, after in cells)
+        parts += [f"{count(many, 'cell')} from {change}" for change, many in each.items()]
+    return f"Amended the report: {'; '.join(parts)}{_version(detail)}"
 
 
 def _correct(detail: Detail, _: Names) -> str:

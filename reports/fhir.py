@@ -126,6 +126,7 @@ def _known_cells(case: Case, seen: Sight, read: Review | None) -> list[Resource]
             "image": image.digest,
             "finding": found[image.pk].cell_class if image.pk in found else "",
             "exclusion": found[image.pk].exclusion if image.pk in found else "",
+            "amended": None,
             "model": signature.model_answer(answers.get(image.pk)),
         }
         for image in case.images.order_by("digest")
@@ -221,7 +222,8 @@ class _Document:
         if self.known.birth_date:
             patient["birthDate"] = self.known.birth_date.isoformat()
         self._add("patient", patient)
-        for reader in (text["signature"], text["cells_read_by"]):
+        amenders = (cell["amended"]["by"] for cell in text["cells"] if cell["amended"])
+        for reader in (text["signature"], text["cells_read_by"], *amenders):
             if reader and f"reader-{reader['user']}" not in self.resources:
                 self._add(f"reader-{reader['user']}", self._practitioner(reader))
 
@@ -320,7 +322,11 @@ class _Document:
                 self._status,
                 derivedFrom=[_image(cell)],
             )
-            if self._cell_reader:
+            if amended := cell["amended"]:
+                observation["performer"] = [self._to(f"reader-{amended['by']['user']}")]
+                words = f"Amended in version {amended['version']}; before: {amended['before']}."
+                observation["note"] = [{"text": words}]
+            elif self._cell_reader:
                 observation["performer"] = [self._cell_reader]
             if cell["finding"]:
                 observation["valueCodeableConcept"] = _class(cell["finding"])

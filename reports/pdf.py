@@ -179,6 +179,8 @@ def _said(sheet: Sheet, files: Mapping[str, str | None]) -> dict[str, Any]:
                 "file": files[cell.digest],
                 "finding": cell.finding or f"Excluded: {cell.exclusion}",
                 "model": _model(cell),
+                "amended": cell.amended
+                and f"Amended in version {cell.amended.version}, before: {cell.amended.before}",
                 "says": f"A cell found {cell.finding or 'excluded'}",
                 "missing": f"The picture {cell.digest[:12]} is missing or was changed.",
             }
@@ -229,6 +231,12 @@ def _change(signed: SignedContent) -> Iterator[list[str]]:
     yield ["In place of", f"Version {change.supersedes}"]
     yield ["Reason", change.reason]
     yield from ([f"{heading}, before", words] for heading, words in signed.amended_lines)
+    if signed.amended_here:
+        each = (
+            f"Cell {cell.digest[:12]}: {cell.said}, before: {how.before}"
+            for cell, how in signed.amended_here
+        )
+        yield ["Cells amended", "\n".join(each)]
     yield ["Affects care", "Yes" if change.affects_care else "No"]
     if change.notified:
         at = signed.notified_in_words
@@ -259,7 +267,19 @@ def _cells(signed: SignedContent) -> str:
         f"{', superseded by another screening' if read['superseded_at'] else ''}."
         for read in signed.text["reads"][:-1]
     )
-    return f"{whole}{f': {each}' if each else ''}. The findings are those of {reader}.{earlier}"
+    amended = _amended(signed) if signed.amended_cells else ""
+    whose = f"The findings are those of {reader}{amended}."
+    return f"{whole}{f': {each}' if each else ''}. {whose}{earlier}"
+
+
+def _amended(signed: SignedContent) -> str:
+    """Whose findings are not those of who signed first, as a part of that sentence."""
+    by = Counter((how.version, how.by) for _, how in signed.amended_cells)
+    parts = (
+        f"{count(many, 'cell')} amended by {name} in version {version}"
+        for (version, name), many in sorted(by.items())
+    )
+    return f", {' and '.join(parts)}"
 
 
 _READ = {

@@ -282,10 +282,11 @@ class FindingSerializer(serializers.ModelSerializer[Finding]):
 
     image = serializers.UUIDField(source="image_id")
     agrees = serializers.SerializerMethodField()
+    amended_by = PersonSerializer(allow_null=True)
 
     class Meta:
         model = Finding
-        fields = ("id", "image", "cell_class", "exclusion", "agrees", "made_at")
+        fields = ("id", "image", "cell_class", "exclusion", "agrees", "amended_by", "made_at")
 
     def get_agrees(self, finding: Finding) -> bool | None:
         return finding.agrees if self.context["sight"].model else None

@@ -188,8 +188,21 @@ class AddendSerializer(ChangeSerializer):
     text = serializers.CharField(max_length=LONGEST_TEXT)
 
 
+class AmendedCellSerializer(serializers.Serializer[workflow.Decision]):
+    """What a cell is: its class, or why it is excluded."""
+
+    image = serializers.UUIDField(source="image_id")
+    cell_class = CellClassField(required=False, allow_blank=True)
+    exclusion = serializers.CharField(max_length=200, required=False, allow_blank=True)
+
+
 class AmendSerializer(ReadSerializer, ChangeSerializer):
-    """The whole result as it should have been."""
+    """The whole result as it should have been, and the cells whose findings change."""
+
+    cells = AmendedCellSerializer(many=True, required=False)
+
+    def decisions(self) -> list[workflow.Decision]:
+        return [workflow.Decision(**cell) for cell in self.validated_data.get("cells", ())]
 
 
 class CorrectSerializer(ChangeSerializer):

@@ -398,12 +398,12 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
     )
     @action(detail=True, methods=["post"])
     def amend(self, request: Request, case_id: UUID) -> Response:
-        """Change the result of a released report: a new version that names the earlier one."""
+        """Change result or findings of a released report, in a version that names the earlier."""
         case = self.get_object()
         sent = requests.AmendSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         proof = reauthenticate(request, **sent.given())
-        workflow.amend(case, self.reader, sent.change(), sent.read(), proof)
+        workflow.amend(case, self.reader, sent.change(), sent.read(), proof, cells=sent.decisions())
         return self._told(case_id)
 
     @extend_schema(

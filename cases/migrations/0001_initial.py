@@ -245,6 +245,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('cell_class', models.CharField(blank=True, choices=[('Dyskeratotic', 'Dyskeratotic'), ('Koilocytotic', 'Koilocytotic'), ('Metaplastic', 'Metaplastic'), ('Parabasal', 'Parabasal'), ('Superficial-Intermediate', 'Superficial-Intermediate')], max_length=24)),
                 ('exclusion', models.CharField(blank=True, help_text='Why it is not counted.', max_length=200)),
+                ('amended_by', models.ForeignKey(blank=True, help_text='Who changed it with an amendment of the report, where the reader did not.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('made_at', models.DateTimeField(default=cases.clock.now)),
                 ('withdrawn_at', models.DateTimeField(blank=True, null=True)),
                 ('image', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='findings', to='cases.cellimage')),

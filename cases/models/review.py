@@ -116,6 +116,14 @@ class Finding(models.Model):
         related_name="+",
         help_text="The model's answer beside which the finding was made, shown then or not.",
     )
+    amended_by = models.ForeignKey(
+        User,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="Who changed it with an amendment of the report, where the reader did not.",
+    )
     made_at = models.DateTimeField(default=clock.now)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
 

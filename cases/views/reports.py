@@ -79,14 +79,16 @@ def case_addend(request: HttpRequest, case_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @login_required
 def case_amend(request: HttpRequest, case_id: UUID) -> HttpResponse:
-    """Change the result of the released report."""
+    """Change the result of the released report, or findings of its cells."""
     case = find_case(request, case_id)
     report, signed = _changeable(request, case)
     initial = signed.read.to_json() | {"supersedes": report.version}
-    form = AmendForm(request.POST or None, initial=initial)
+    cells = [(cell.image.pk, cell.said) for cell in signed.cells if cell.image]
+    form = AmendForm(request.POST or None, cells, initial=initial)
 
     def amend(proof: Reauthentication) -> None:
-        workflow.amend(case, reader(request), form.change(), form.read(), proof)
+        said, cells = form.read(), form.decisions()
+        workflow.amend(case, reader(request), form.change(), said, proof, cells=cells)
 
     return _change(request, case, form, amend, Report.Kind.AMENDMENT)
 

@@ -18,6 +18,7 @@ from cases.workflow.classification import (
     retry,
     unanswered,
 )
+from cases.workflow.finding import Decision
 from cases.workflow.holding import expire, expire_idle, heartbeat
 from cases.workflow.passing_on import LONGEST_COMMENT, hand_over, send_back
 from cases.workflow.preparation import (
@@ -35,7 +36,6 @@ from cases.workflow.quality import LookBack, Tissue, look_back, record_histology
 from cases.workflow.reports import Correction, StaleReport, addend, amend, correct
 from cases.workflow.review import (
     CLAIMS,
-    Decision,
     StaleFinding,
     claim,
     decide,

@@ -1,6 +1,7 @@
 """Reports: issued once a case is signed; after that every change is a new version (R12)."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -12,6 +13,7 @@ from accounts.models import User
 from cases import audit, bethesda, clock, permissions, signature
 from cases.models import ABNORMAL_CLASSES, Case, Patient, Report
 from cases.signature import Change, Kind, Signature
+from cases.workflow.finding import Decision, make_finding
 from cases.workflow.preparation import refuse_impossible_dates
 from cases.workflow.quality import open_look_backs
 from cases.workflow.transition import InvalidTransition, Refused, locked, require, require_fresh
@@ -59,30 +61,101 @@ def addend(case: Case, user: User, change: Change, text: str, proof: Reauthentic
         return _supersede(case, user, report, change, kind=Kind.ADDENDUM, mended={"addendum": text})
 
 
-def amend(
-    case: Case, user: User, change: Change, read: bethesda.Read, proof: Reauthentication
+def amend(  # noqa: PLR0913 -- what a pathologist says at once
+    case: Case,
+    user: User,
+    change: Change,
+    read: bethesda.Read,
+    proof: Reauthentication,
+    *,
+    cells: Sequence[Decision] = (),
 ) -> Case:
-    """Change the result of a released report; the earlier one stays readable, and is named."""
+    """Change the result of a released report, or findings of its cells, or both.
+
+    The earlier version stays readable with its own findings, and is named. ``cells`` that say what
+    the report says already change nothing.
+    """
     with atomic():
         case, report = _current(case, user, "amend", change, proof)
         said = json.loads(report.content)
-        abnormal = sum(cell["finding"] in ABNORMAL_CLASSES for cell in said["cells"])
+        amended = _amend_cells(case, user, report.version + 1, said, cells)
+        now = [amended.get(cell["image"], cell) for cell in said["cells"]]
+        abnormal = sum(cell["finding"] in ABNORMAL_CLASSES for cell in now)
         if problems := bethesda.problems(read, abnormal):
             raise Refused(" ".join(problems))
-        if read.to_json() == said["read"]:
+        if read.to_json() == said["read"] and not amended:
             raise Refused(
-                "The result is what the report says already. More information is an addendum; "
-                "a clerical error is a correction."
+                "Result and findings are what the report says already. More information is an "
+                "addendum; a clerical error is a correction."
             )
+        shown = [*(digest for digest in amended if digest not in said["pictures"])]
+        changes: dict[str, Any] = {}
+        if read.to_json() != said["read"]:
+            changes["read"] = [said["read"], read.to_json()]
+        if amended:
+            changes["cells"] = [
+                [digest, cell["amended"]["before"], cell["finding"] or _excluded(cell)]
+                for digest, cell in amended.items()
+            ]
         return _supersede(
             case,
             user,
             report,
             change,
             kind=Kind.AMENDMENT,
-            mended={"read": read.to_json()},
-            changes={"read": [said["read"], read.to_json()]},
+            mended={
+                "read": read.to_json(),
+                "cells": now,
+                "pictures": [*said["pictures"], *shown][: signature.MOST_PICTURES],
+            },
+            changes=changes,
         )
+
+
+def _amend_cells(
+    case: Case, user: User, version: int, said: signature.Content, cells: Sequence[Decision]
+) -> dict[str, signature.Content]:
+    """Change findings of a signed case; the cells as the new version has them, by their digest.
+
+    The finding that stood is withdrawn and kept, and the new one, which says whose it is, takes its
+    place wherever confirmed cells are shown or counted.
+    """
+    images = case.images.in_bulk([decision.image_id for decision in cells])
+    stated = {cell["image"]: cell for cell in said["cells"]}
+    signed = case.reviews.get(ended_at=case.signed_at)
+    amended = {}
+    for decision in cells:
+        image = images.get(decision.image_id)
+        if image is None or image.digest not in stated:
+            raise Refused("This image is not in the report.")
+        if not (decision.cell_class or decision.exclusion):
+            raise Refused(f"Say which class {image.name} has, or why it is excluded.")
+        cell = stated[image.digest]
+        if (decision.cell_class, decision.exclusion.strip()) == (
+            cell["finding"] or "",
+            cell["exclusion"] or "",
+        ):
+            continue
+        held = signed.findings.select_for_update().filter(image=image, withdrawn_at=None).first()
+        if held:
+            held.withdrawn_at = clock.now()
+            held.save(update_fields=["withdrawn_at"])
+        prediction = held.prediction if held else None
+        made = make_finding(signed, image, decision, prediction, user)
+        amended[image.digest] = cell | {
+            "finding": made.cell_class or None,
+            "exclusion": made.exclusion or None,
+            "amended": {
+                "version": version,
+                "by": signature.person(user),
+                "before": cell["finding"] or _excluded(cell),
+            },
+        }
+    return amended
+
+
+def _excluded(cell: signature.Content) -> str:
+    return f"excluded: {cell['exclusion']}"
 
 
 def correct(

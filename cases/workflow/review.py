@@ -1,7 +1,6 @@
 """Reading: a person claims a case and decides on its cells; a pathologist signs it out."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -23,14 +22,13 @@ from cases import (
 from cases.models import (
     ABNORMAL_CLASSES,
     Case,
-    CellImage,
     Display,
     Finding,
-    Prediction,
     ReadingSettings,
     Review,
 )
 from cases.policy import Outcome
+from cases.workflow.finding import Decision, make_finding
 from cases.workflow.holding import let_go, require_holder
 from cases.workflow.quality import open_look_backs
 from cases.workflow.reports import issue
@@ -44,9 +42,7 @@ from cases.workflow.transition import (
     require_fresh,
     transition,
 )
-from inference.labels import CellClass
 
-LONGEST_EXCLUSION = 200  # characters, as the column has
 Status = Case.Status
 
 
@@ -135,19 +131,6 @@ class StaleFinding(InvalidTransition):
     """The finding on the page is not the one in the record: another tab was quicker."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """A reader's word on one image: a class, a reason to exclude it, or neither to undo theirs.
-
-    ``replaces`` is the finding that the reader saw: a stale page cannot overwrite a newer one.
-    """
-
-    image_id: UUID
-    cell_class: str = ""
-    exclusion: str = ""
-    replaces: UUID | None = None
-
-
 def decide(case: Case, user: User, decisions: Sequence[Decision]) -> list[Finding]:
     """Keep the reader's findings, all of them or none. Returns the new ones.
 
@@ -180,7 +163,7 @@ def decide(case: Case, user: User, decisions: Sequence[Decision]) -> list[Findin
                 held.withdrawn_at = clock.now()
                 held.save(update_fields=["withdrawn_at"])
             if decision.cell_class or decision.exclusion:
-                finding = _finding(review, image, decision, shown.get(image.pk))
+                finding = make_finding(review, image, decision, shown.get(image.pk))
                 current[image.pk] = finding
                 made.append(finding)
         keep(case)
@@ -214,30 +197,6 @@ def display(case: Case, user: User, image_ids: Collection[UUID]) -> list[UUID]:
         if new:
             audit.record(case, user, "display", images=[str(pk) for pk in new])
     return new
-
-
-def _finding(
-    review: Review, image: CellImage, decision: Decision, prediction: Prediction | None
-) -> Finding:
-    exclusion = decision.exclusion.strip()
-    if decision.cell_class and decision.cell_class not in set(CellClass):
-        raise Refused(f"{decision.cell_class} is not one of the five classes.")
-    if decision.cell_class and decision.exclusion:
-        raise Refused("A cell has a class or is excluded, not both.")
-    if decision.exclusion and not exclusion:
-        raise Refused("Say why the cell is excluded.")
-    if "\0" in exclusion:
-        raise Refused("The reason has a character in it that cannot be stored.")
-    if len(exclusion) > LONGEST_EXCLUSION:
-        raise Refused(f"The reason is longer than {LONGEST_EXCLUSION} characters.")
-    return Finding.objects.create(
-        review=review,
-        image=image,
-        cell_class=decision.cell_class,
-        exclusion=exclusion,
-        prediction=prediction,
-        made_at=clock.now(),
-    )
 
 
 def findings_for(case: Case, read: bethesda.Read) -> list[Finding]:

@@ -346,3 +346,26 @@ def test_another_laboratory_finds_nothing():
 
     assert fetch(case, make.pathologist()).status_code == 404
     assert fetch(case, make.administrator()).status_code == 404
+
+
+def test_an_amended_finding_names_who_amended_it_and_what_was_before():
+    case = world.signed()
+    image = case.images.last()
+    colleague = make.pathologist(laboratory=case.laboratory, name="Dr. Second")
+
+    document = exported(world.amended_cell(case, image, colleague))
+
+    [found] = [
+        o
+        for o in by_people(document)
+        if o.get("derivedFrom", [{}])[0].get("identifier", {}).get("value") == image.digest
+    ]
+    assert found["valueCodeableConcept"]["text"] == "Koilocytotic"
+    assert found["note"] == [{"text": "Amended in version 2; before: Parabasal."}]
+    names = {
+        entry["fullUrl"]: entry["resource"]["name"][0]["text"]
+        for entry in document["entry"]
+        if entry["resource"]["resourceType"] == "Practitioner"
+    }
+    assert [names[who["reference"]] for who in found["performer"]] == ["Dr. Second"]
+    assert statuses(document) == ("amended", "amended")

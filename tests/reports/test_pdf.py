@@ -268,3 +268,16 @@ def test_another_laboratory_and_another_version_find_nothing(client):
     client.force_login(case.reviewer)
     assert client.get(address(case, 2)).status_code == 404
     assert Case.objects.get(pk=case.pk).events.filter(action="export").count() == 0
+
+
+def test_an_amendment_of_findings_prints_what_each_cell_was_before(client):
+    case = world.signed()
+    image = case.images.last()
+
+    world.amended_cell(case, image)
+    text = words(printed(client, case, version=2))
+
+    assert f"Cell {image.digest[:12]}: Koilocytotic, before: Parabasal" in text
+    assert "Amended in version 2, before: Parabasal" in text
+    assert "The findings are those of Dr. Amina Okoye, 1 cell amended by Dr. Amina Okoye" in text
+    assert "before: Parabasal" not in words(printed(client, case, version=1))

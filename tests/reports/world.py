@@ -66,6 +66,13 @@ def amended(case, supersedes=1):
     return workflow.amend(case, case.reviewer, changed, HSIL, proof(case.reviewer))
 
 
+def amended_cell(case, image, by=None):
+    """The same result, and a finding that changed."""
+    user = by or case.reviewer
+    cell = workflow.Decision(image_id=image.pk, cell_class=KOILOCYTOTIC)
+    return workflow.amend(case, user, change(), LSIL, proof(user), cells=[cell])
+
+
 def addended(case, supersedes=1):
     user = case.reviewer
     return workflow.addend(case, user, change(supersedes), "HPV: negative.", proof(user))
