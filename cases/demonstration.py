@@ -135,7 +135,7 @@ def _doubtful() -> list[Picture]:
 
 def _png(picture: Image.Image) -> bytes:
     file = BytesIO()
-    picture.save(file, "PNG")
+    picture.save(file, "PNG", compress_level=1)  # it is encoded anew when it is added
     return file.getvalue()
 
 

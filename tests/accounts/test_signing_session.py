@@ -10,6 +10,7 @@ from django.utils import timezone
 from rest_framework.request import Request as ApiRequest
 
 from accounts import lockout
+from accounts.arrival import arrive
 from accounts.authentication import WrongCode, WrongPassword, asked, reauthenticate
 from accounts.tokens import ApiTokenAuthentication, make_token
 from cases.models import Case
@@ -109,6 +110,15 @@ def test_r15_after_a_new_log_in_everything_is_asked_for_again(browser, reader):
     assert asked(request_of(browser, reader)).factor
 
 
+def test_r15_logging_in_over_an_open_session_ends_its_signing_session(browser, reader):
+    request = request_of(browser, reader)
+    reauthenticate(request, PASSWORD, code=code(1))
+
+    arrive(request, reader, "password and a code", gave_factor=True)
+
+    assert asked(request).factor
+
+
 def test_r15_after_idle_time_everything_is_asked_for_again(browser, reader):
     request = request_of(browser, reader)
     reauthenticate(request, PASSWORD, code=code(1))
@@ -147,20 +157,22 @@ def test_the_right_password_does_not_forget_wrong_codes_when_signing(browser, re
         reauthenticate(request, PASSWORD, code=code(1))
 
 
-def test_r15_a_program_with_a_token_has_no_signing_session(reader):
+def test_r15_a_program_with_a_token_has_no_signing_session_not_even_a_browsers(browser, reader):
     _, secret = make_token(reader, "a program")
+    signing = request_of(browser, reader)
+    reauthenticate(signing, PASSWORD, code=code(1))
 
     def request():
-        made = ApiRequest(
-            RequestFactory().post("/api/", headers={"Authorization": f"Token {secret}"}),
-            authenticators=[ApiTokenAuthentication()],
-        )
+        sent = RequestFactory().post("/api/", headers={"Authorization": f"Token {secret}"})
+        sent.session = signing.session  # with the cookies of the browser
+        made = ApiRequest(sent, authenticators=[ApiTokenAuthentication()])
         assert made.user == reader
         return made
 
-    assert reauthenticate(request(), PASSWORD, code=code()).method == "password and a code"
     with pytest.raises(WrongCode):
         reauthenticate(request(), PASSWORD)
+    with later(1):
+        assert reauthenticate(request(), PASSWORD, code=code()).method == "password and a code"
 
 
 def test_r15_who_has_no_second_factor_is_asked_for_the_password_alone(client):

@@ -141,6 +141,12 @@ def test_r3_the_problems_of_a_read_are_named_with_their_rule(read, abnormal_cell
     assert bethesda.problems(read, abnormal_cells) == sentences
 
 
+@pytest.mark.parametrize("missing", [{}, {"adequacy": ""}, {"adequacy": None}])
+def test_r3_there_is_no_interpretation_without_the_adequacy_before_it(missing):
+    with pytest.raises(InvalidRead, match="The adequacy is missing"):
+        Read.from_json({"interpretations": ["NILM"]} | missing)
+
+
 @pytest.mark.parametrize("code", ABNORMAL)
 def test_r4_nilm_beside_an_abnormality_is_refused(code):
     read = Read(adequacy=Adequacy.SATISFACTORY, interpretations=("NILM", code))

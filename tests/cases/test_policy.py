@@ -93,7 +93,7 @@ def test_r5_what_shows_no_abnormality_is_negative(read, negative):
 
 
 @pytest.mark.parametrize(
-    ("share", "many"), [(10, 1), (11, 2), (20, 2), (25, 3), (50, 5), (99, 10), (100, 10), (1, 1)]
+    ("share", "many"), [(10, 1), (11, 2), (20, 2), (25, 3), (50, 5), (99, 10), (100, 10), (0, 1)]
 )
 def test_r5_the_draw_takes_at_least_the_share_of_every_series(share, many):
     for seed in map(str, range(50)):

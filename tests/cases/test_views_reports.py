@@ -1,6 +1,7 @@
 """The pages of a signed report: its versions, and the forms that make the next one."""
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -93,13 +94,19 @@ def test_r24_the_report_says_where_the_model_abstained_and_why(client):
     assertContains(answer, "(corrected)", count=1)
 
 
-def test_r16_the_report_states_the_time_with_the_zone_of_the_laboratory(client):
+def test_r16_the_signature_on_the_page_has_name_role_time_with_zone_meaning_and_digest(client):
     laboratory = make.laboratory(time_zone="Asia/Kolkata")
     case = signed(client, reviewer=make.pathologist(laboratory=laboratory))
 
-    answer = client.get(page_of("case-report", case))
+    page = client.get(page_of("case-report", case)).text
 
-    assertContains(answer, "IST (UTC+0530)")
+    [block] = re.findall(r"<div[^>]* data-signature>(.*?)</div>", page, re.DOTALL)
+    at = case.signed_at.astimezone(laboratory.zone)
+    assert f'<p class="name">{case.reviewer.name}</p>' in block
+    assert "<p>Pathologist · <time" in block
+    assert f">{at.day} {at:%B %Y, %H:%M:%S} IST (UTC+0530)</time>" in block
+    assert f"“{signature.MEANING}”" in block
+    assert case.reports.get().digest in block
 
 
 def test_identity_stands_outside_the_signed_content_and_is_not_for_administrators(client):

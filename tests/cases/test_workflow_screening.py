@@ -1,6 +1,7 @@
 """Screening, rescreening, blind reading: what each read leads to, and what nobody can undo."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -157,6 +158,20 @@ def test_r2_what_was_switched_off_meanwhile_is_not_signed_out():
         workflow.sign_out(case, screener, proof(screener))
 
     assert workflow.refer(case, screener).status == Status.AWAITING_REVIEW
+
+
+@pytest.mark.parametrize("whose", ["another's", "old"])
+def test_r15_signing_out_needs_the_screeners_own_and_fresh_password(whose):
+    case, screener = not_drawn(waiting(laboratory()))
+    given = proof(make.cytotechnologist(laboratory=case.laboratory))
+    if whose == "old":
+        given = replace(proof(screener), at=timezone.now() - timedelta(minutes=3))
+
+    with pytest.raises(PermissionDenied, match="password"):
+        workflow.sign_out(case, screener, given)
+
+    case.refresh_from_db()
+    assert case.status == Status.AWAITING_SIGNATURE
 
 
 @pytest.mark.parametrize("change", [{"role": "administrator"}, {"is_active": False}])
@@ -316,6 +331,7 @@ def test_r11_a_committed_read_is_not_committed_again():
 def test_r5_at_least_one_negative_in_ten_is_held_and_the_record_draws_the_same_again():
     here = laboratory()
     screener = make.cytotechnologist(laboratory=here)
+    began = timezone.now()
     states = [screened(waiting(here), by=screener)[0].status for _ in range(20)]
 
     draws = list(RescreenDraw.objects.filter(laboratory=here))
@@ -325,7 +341,7 @@ def test_r5_at_least_one_negative_in_ten_is_held_and_the_record_draws_the_same_a
     assert states.count(Status.AWAITING_RESCREEN) == 2
     for draw in draws:
         assert draw.is_drawn == (draw.rank in policy.drawn(draw.seed, draw.share))
-        assert draw.drawn_at is not None
+        assert began <= draw.drawn_at <= timezone.now()
     assert len({draw.seed for draw in draws}) == 2
 
 
@@ -369,6 +385,20 @@ def test_r5_an_earlier_abnormal_result_counts_where_the_laboratory_says_so(rule,
     assert bool(queries.higher_risk(case, by_history=rule == "history")) is is_held
     screened(case)
     assert bool(RescreenDraw.objects.get().higher_risk) is is_held
+
+
+@pytest.mark.parametrize(("read", "whose"), [(NILM, "theirs"), (ASC_US, "another's")])
+def test_r5_an_earlier_negative_or_anothers_result_makes_nobody_higher_risk(read, whose):
+    here = laboratory(higher_risk="history")
+    case = waiting(here)
+    patient = {"patient": case.patient} if whose == "theirs" else {}
+    earlier = make.case(Status.REVIEWING, by=case.accessioned_by, images=1, **patient)
+    make.finding(earlier, earlier.images.get())
+    workflow.sign(earlier, earlier.reviewer, read, proof(earlier.reviewer))
+
+    screened(case)
+
+    assert RescreenDraw.objects.get().higher_risk == ""
 
 
 def test_r5_release_waits_for_the_rescreen():

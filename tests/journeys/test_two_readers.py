@@ -2,6 +2,7 @@
 
 import re
 import time
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
@@ -57,20 +58,21 @@ def test_an_active_reader_keeps_a_case_and_an_idle_one_loses_it_with_nothing_ove
     gallery = reverse("case-detail", args=[case.pk])
     first, second, *_ = in_order(case)
 
-    # The heartbeat: who moves on the page keeps the case for longer than one claim lasts.
     open_gallery(page, live_server, case)
-    claimed_until = held_until(case)
     press(page, "3")
     said(page, "All saved")
     log_in(colleague_page, live_server, colleague, gallery)
     colleague_page.get_by_text(f"{reader.name} holds this case, since").wait_for()
     assert not colleague_page.get_by_role("button", name="Claim the case").count()
 
-    def moved_beyond_the_claim():
-        page.mouse.move(300 + time.monotonic() % 7, 300)
-        return held_until(case) > claimed_until
+    # The heartbeat: who only moves the mouse keeps the case, one beat after the other.
+    kept_until = held_until(case)
 
-    wait_until(moved_beyond_the_claim)
+    def moved_on():
+        page.mouse.move(300 + time.monotonic() % 7, 300)
+        return held_until(case) > kept_until + timedelta(seconds=3)
+
+    wait_until(moved_on)
     assert workflow.expire_idle() == 0
 
     # Idle: the page warns, then the colleague's look takes the case back and offers it.
