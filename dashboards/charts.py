@@ -14,6 +14,7 @@ from dashboards.statistics import (
     Agreement,
     ClassCount,
     InterpretationCount,
+    ReportMonth,
     StateCount,
     Target,
     TurnaroundWeek,
@@ -238,3 +239,57 @@ def agreement(found: Agreement) -> Figure:
             "yaxis": axis | {"title": {"text": "Reader", "standoff": 8}, "autorange": "reversed"},
         },
     }
+
+
+MONTHS_IN_A_YEAR = 12
+# each kind of change by colour and by pattern
+CHANGES = (
+    ("Addenda", "addenda", "var(--accent)", ""),
+    ("Amendments", "amendments", "var(--warn)", "/"),
+    ("Corrections", "corrections", "var(--line-strong)", "."),
+)
+
+
+def report_changes(rows: Sequence[ReportMonth]) -> Figure:
+    """What was issued after the release, a pile of bars a month, those without any included."""
+    months = _every_month([row.month for row in rows])
+    found = {row.month: row for row in rows}
+    data: list[dict[str, Any]] = [
+        {
+            "type": "bar",
+            "name": label,
+            "x": [f"{month:%b %Y}" for month in months],
+            "y": [getattr(found[month], name) if month in found else 0 for month in months],
+            "marker": {"color": colour, "pattern": {"shape": pattern, "fgcolor": "var(--surface)"}},
+            "hovertemplate": "%{y}<extra>%{fullData.name}</extra>",
+        }
+        for label, name, colour, pattern in CHANGES
+    ]
+    highest = max((row.addenda + row.amendments + row.corrections for row in rows), default=0)
+    return {
+        "data": data,
+        "layout": {
+            "height": 320,
+            "barmode": "stack",
+            "xaxis": {"type": "category", "tickangle": 0 if len(months) <= FEW else -40},
+            "yaxis": {
+                "title": {"text": "Versions issued", "standoff": 8},
+                "range": [0, highest * 1.1 or 1],
+                "tickformat": "d",
+            }
+            | ({"dtick": 1} if highest <= FEW else {}),
+            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        },
+    }
+
+
+def _every_month(months: Sequence[date]) -> list[date]:
+    """From the first to the last, with those between in which nothing happened."""
+    if not months:
+        return []
+    first, last = (
+        month.year * MONTHS_IN_A_YEAR + month.month - 1 for month in (min(months), max(months))
+    )
+    return [
+        date(n // MONTHS_IN_A_YEAR, n % MONTHS_IN_A_YEAR + 1, 1) for n in range(first, last + 1)
+    ]

@@ -14,6 +14,7 @@ from django.db.models import (
     Count,
     DateField,
     DurationField,
+    Exists,
     Expression,
     ExpressionWrapper,
     F,
@@ -26,7 +27,7 @@ from django.db.models import (
 )
 from django.db.models import Case as Choice
 from django.db.models.fields.json import KT
-from django.db.models.functions import TruncWeek
+from django.db.models.functions import TruncMonth, TruncWeek
 
 from accounts.models import Laboratory, User
 from cases import clock
@@ -66,7 +67,7 @@ class Scope:
     @property
     def accessioned(self) -> CaseQuerySet:
         """The cases accessioned in the period."""
-        return self.cases.filter(self._since("accessioned_at"))
+        return self.cases.filter(self.since_then("accessioned_at"))
 
     @property
     def signed(self) -> CaseQuerySet:
@@ -75,9 +76,10 @@ class Scope:
 
     @property
     def is_signed(self) -> Q:
-        return Q(status=Status.SIGNED) & self._since("signed_at")
+        return Q(status=Status.SIGNED) & self.since_then("signed_at")
 
-    def _since(self, moment: str) -> Q:
+    def since_then(self, moment: str) -> Q:
+        """That a moment lies in the period."""
         return Q() if self.since is None else Q(**{f"{moment}__gte": self.since})
 
 
@@ -503,3 +505,69 @@ def interpretations(scope: Scope) -> list[InterpretationCount]:
         for code, label in _RESULTS.items()
         if code in counts
     ]
+
+
+# --- Report changes
+
+
+@dataclass(frozen=True, slots=True)
+class ReportMonth:
+    """What was issued in a month, named by its first day, and what came of its first versions."""
+
+    month: date
+    signed: int
+    addenda: int
+    amendments: int
+    corrections: int
+    changed: int  # of the reports that were signed in this month, whenever they were changed
+
+    @property
+    def changed_percent(self) -> float | None:
+        share = _share(self.changed, self.signed)
+        return None if share is None else 100 * share
+
+
+@dataclass(frozen=True, slots=True)
+class ReportChanges:
+    """The months of a period in which a report was signed or changed, and their sum."""
+
+    months: tuple[ReportMonth, ...]
+
+    @property
+    def total(self) -> ReportMonth | None:
+        if not self.months:
+            return None
+        return ReportMonth(
+            self.months[0].month,
+            *(
+                sum(getattr(month, name) for month in self.months)
+                for name in ("signed", "addenda", "amendments", "corrections", "changed")
+            ),
+        )
+
+
+def report_changes(scope: Scope) -> ReportChanges:
+    """Addenda, amendments and corrections by the month of the laboratory's zone they came in.
+
+    The share that was changed is of the reports signed in the month, so that it never exceeds all.
+    """
+    later = Report.objects.filter(case=OuterRef("case"), version__gt=OuterRef("version"))
+    zone = scope.user.laboratory.zone
+    kinds = Report.Kind
+    months = (
+        Report.objects.filter(scope.since_then("signed_at"), case__in=scope.cases)
+        .annotate(
+            month=TruncMonth("signed_at", tzinfo=zone, output_field=DateField()),
+            is_changed=Exists(later),
+        )
+        .values("month")
+        .annotate(
+            signed=Count("pk", filter=Q(kind=kinds.ORIGINAL)),
+            addenda=Count("pk", filter=Q(kind=kinds.ADDENDUM)),
+            amendments=Count("pk", filter=Q(kind=kinds.AMENDMENT)),
+            corrections=Count("pk", filter=Q(kind=kinds.CORRECTION)),
+            changed=Count("pk", filter=Q(kind=kinds.ORIGINAL, is_changed=True)),
+        )
+        .order_by("month")
+    )
+    return ReportChanges(tuple(ReportMonth(**row) for row in months))

@@ -33,6 +33,7 @@ def _counted(scope: statistics.Scope) -> dict[str, object]:
     targets = statistics.targets(scope.user.laboratory)
     agreement = statistics.agreement(scope)
     results = statistics.interpretations(scope)
+    changes = statistics.report_changes(scope)
     return {
         "overview": overview,
         "cells": cells,
@@ -40,9 +41,11 @@ def _counted(scope: statistics.Scope) -> dict[str, object]:
         "targets": targets,
         "agreement": agreement,
         "results": results,
+        "changes": changes,
         "states_figure": charts.states(overview.states),
         "cells_figure": charts.cells(cells.classes, cells.abstained),
         "turnaround_figure": charts.turnaround(weeks, targets),
         "agreement_figure": charts.agreement(agreement),
         "results_figure": charts.interpretations(results),
+        "changes_figure": charts.report_changes(changes.months),
     }

@@ -290,12 +290,12 @@ def report(case: Case, read: bethesda.Read = NILM) -> Report:
     return issue(case, signature.content(case, read, findings, signed), signed)
 
 
-def next_report(case: Case, read: bethesda.Read) -> Report:
-    """An amendment of the newest report, past the verb."""
+def next_report(
+    case: Case, read: bethesda.Read, kind: Report.Kind = Report.Kind.AMENDMENT
+) -> Report:
+    """The next version of the report, an amendment unless another kind is named; past the verb."""
     report = case.reports.current().get()
-    signed = signature.Signature(
-        case.reviewer, clock.now(), report.version + 1, Report.Kind.AMENDMENT
-    )
+    signed = signature.Signature(case.reviewer, clock.now(), report.version + 1, kind)
     change = signature.Change(supersedes=report.version, reason="Read again.", affects_care=False)
     said = signature.next_content(case, report, signed, change, {"read": read.to_json()})
     return issue(case, said, signed)

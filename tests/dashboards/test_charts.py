@@ -13,6 +13,7 @@ from dashboards.statistics import (
     Agreement,
     ClassCount,
     InterpretationCount,
+    ReportMonth,
     StateCount,
     Target,
     TurnaroundWeek,
@@ -34,11 +35,16 @@ AGREEMENT = Agreement(
     ((3, 1, 0, 0, 0), (0, 0, 0, 0, 0), (0, 0, 2, 0, 0), (0, 0, 0, 1, 0), (0, 0, 0, 0, 1)), 4, 5
 )
 RESULTS = [InterpretationCount("NILM", "Negative", 3, 75.0), InterpretationCount("", "None", 1, 25)]
+MONTHS = [
+    ReportMonth(date(2025, 11, 1), 9, 2, 1, 0, 3),
+    ReportMonth(date(2026, 1, 1), 4, 0, 0, 1, 0),
+]
 FIGURES = {
     "states": (charts.states(STATES), charts.states([])),
     "cells": (charts.cells(CELLS), charts.cells([])),
     "turnaround": (charts.turnaround(WEEKS, TARGETS), charts.turnaround([], TARGETS)),
     "agreement": (charts.agreement(AGREEMENT), charts.agreement(Agreement(((0,) * 5,) * 5, 0, 0))),
+    "changes": (charts.report_changes(MONTHS), charts.report_changes([])),
     "interpretations": (charts.interpretations(RESULTS), charts.interpretations([])),
 }
 
@@ -155,3 +161,15 @@ def test_interpretations_are_named_by_code():
     [bar] = charts.interpretations(RESULTS)["data"]
 
     assert (bar["y"], bar["x"]) == (["NILM", "None"], [3, 1])
+
+
+def test_report_changes_are_a_pile_a_month_told_apart_by_more_than_colour():
+    bars = charts.report_changes(MONTHS)["data"]
+
+    assert [(bar["name"], bar["y"]) for bar in bars] == [
+        ("Addenda", [2, 0, 0]),
+        ("Amendments", [1, 0, 0]),
+        ("Corrections", [0, 0, 1]),
+    ]
+    assert bars[0]["x"] == ["Nov 2025", "Dec 2025", "Jan 2026"]
+    assert len({bar["marker"]["pattern"]["shape"] for bar in bars}) == len(bars)

@@ -1,11 +1,12 @@
 """Every number of the dashboard, against a world that was counted by hand."""
 
+from dataclasses import astuple
 from datetime import date, timedelta
 
 import pytest
 
 from cases import bethesda, clock
-from cases.models import Case, Finding
+from cases.models import Case, Finding, Report
 from dashboards import statistics
 from dashboards.period import Period
 from inference.labels import CellClass
@@ -410,6 +411,62 @@ def test_a_signed_case_without_a_report_is_not_hidden(reader):
     assert (row.code, row.label, row.count) == ("", "No read on record", 1)
 
 
+# --- Report changes
+
+
+def changed(case, kind, *, ago):
+    with clock.at(NOW - ago):
+        make.next_report(case, make.NILM, kind)
+
+
+def test_report_changes_count_by_kind_in_the_month_in_which_they_were_issued(reader):
+    april = world.signed(reader, ago=days(60), took=5)  # 18 April
+    may = world.signed(reader, ago=days(30), took=5)  # 18 May
+    world.signed(reader, ago=days(29), took=5)
+    changed(april, Report.Kind.ADDENDUM, ago=days(30))
+    changed(april, Report.Kind.CORRECTION, ago=days(2))
+    changed(may, Report.Kind.AMENDMENT, ago=days(1))
+
+    found = statistics.report_changes(scope(reader, Period.QUARTER))
+
+    # signed, addenda, amendments, corrections, and how many of the signed ones were changed
+    assert [astuple(month) for month in found.months] == [
+        (date(2026, 4, 1), 1, 0, 0, 0, 1),
+        (date(2026, 5, 1), 2, 1, 0, 0, 1),
+        (date(2026, 6, 1), 0, 0, 1, 1, 0),
+    ]
+    assert [month.changed_percent for month in found.months] == [100, 50, None]
+    assert astuple(found.total)[1:] == (3, 1, 1, 1, 2)
+
+
+def test_a_report_that_was_changed_twice_is_one_report_that_was_changed(reader):
+    case = world.signed(reader, ago=days(3), took=5)
+    for ago in (2, 1):
+        changed(case, Report.Kind.ADDENDUM, ago=days(ago))
+
+    [month] = statistics.report_changes(scope(reader)).months
+
+    assert (month.addenda, month.changed, month.changed_percent) == (2, 1, 100)
+
+
+def test_a_change_counts_in_the_period_in_which_it_was_issued(reader):
+    case = world.signed(reader, ago=days(60), took=5)
+    changed(case, Report.Kind.AMENDMENT, ago=days(3))
+
+    [month] = statistics.report_changes(scope(reader)).months
+
+    assert (month.signed, month.amendments) == (0, 1)
+
+
+def test_the_first_of_a_month_is_the_laboratorys(reader):
+    since = NOW - NOW.replace(month=6, day=1, hour=0, minute=30)  # in Greenwich still May
+    world.signed(reader, ago=since, took=5)
+
+    [month] = statistics.report_changes(scope(reader)).months
+
+    assert month.month == date(2026, 6, 1)
+
+
 # --- For all of them
 
 COUNTED = [
@@ -418,6 +475,7 @@ COUNTED = [
     statistics.cells,
     statistics.agreement,
     statistics.interpretations,
+    statistics.report_changes,
 ]
 
 

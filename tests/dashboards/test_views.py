@@ -15,7 +15,7 @@ from tests.dashboards.world import DYS, KOI, META, NOW, days
 
 pytestmark = pytest.mark.django_db
 URL = reverse("dashboard")
-FIGURES = ["states", "cells", "turnaround", "agreement", "results"]
+FIGURES = ["states", "cells", "turnaround", "agreement", "results", "changes"]
 EVERYTHING = list(zip(CellClass, reversed(CellClass), strict=True))
 
 
@@ -127,7 +127,7 @@ def test_a_part_without_numbers_says_what_to_do(client, reader):
 
     page = client.get(URL).content.decode()
 
-    assert page.count('class="empty"') == 4
+    assert page.count('class="empty"') == 5
     assert "Choose a longer period" in page
     assert list(figures(client.get(URL))) == ["states"]
 
@@ -138,9 +138,9 @@ def test_the_page_takes_as_many_queries_for_three_cases_as_for_one(
     world.signed(reader, ago=days(1), took=5, cells=EVERYTHING[:1])
     client.get(URL)
 
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         client.get(URL)
     for ago in (2, 8):
         world.signed(reader, ago=days(ago), took=5, cells=EVERYTHING, urgent=ago == 8)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         client.get(URL)
