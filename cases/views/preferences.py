@@ -23,9 +23,12 @@ def gallery_layout(request: HttpRequest) -> HttpResponse:
     known = Layout.of(chosen)
     kept = {name: getattr(known, name) for name in LAYOUT}
     ReaderPreferences.objects.update_or_create(reader=reader(request), defaults={"layout": kept})
-    back = request.POST.get("next", "")
-    is_ours = url_has_allowed_host_and_scheme(back, allowed_hosts=None)
-    return redirect(back if is_ours else "worklist")
+    return redirect(_ours(request.POST.get("next", "")) or "worklist")
+
+
+def _ours(address: str) -> str:
+    """An address of this site, to go back to; nothing where it leads elsewhere."""
+    return address if url_has_allowed_host_and_scheme(address, allowed_hosts=None) else ""
 
 
 @require_http_methods(["GET", "POST"])
@@ -33,6 +36,7 @@ def gallery_layout(request: HttpRequest) -> HttpResponse:
 def reading_keys(request: HttpRequest) -> HttpResponse:
     """Which key does what, and a form to change it; two acts never share a key."""
     user = reader(request)
+    back = _ours(request.GET.get("next", ""))
     chosen = ReaderPreferences.of(user).keys
     found: dict[str, str] = {}
     if request.method == "POST":
@@ -45,10 +49,10 @@ def reading_keys(request: HttpRequest) -> HttpResponse:
             )
             said = "The keys are as everybody begins with." if reset else "Your keys are kept."
             messages.success(request, said)
-            return redirect("reading-keys")
+            return redirect(back or "reading-keys")
         chosen = typed
     rows = [(act, found.get(act.name, "")) for act in keys.acts(chosen)]
-    context = {"rows": rows, "refused": bool(found), "named": keys.NAMED}
+    context = {"rows": rows, "refused": bool(found), "named": keys.NAMED, "back": back}
     return render(request, "cases/keys.html", context, status=200)
 
 

@@ -26,6 +26,7 @@ import { Viewer } from "./viewer.js";
 const NO_IMAGE = "00000000-0000-0000-0000-000000000000";
 const SETTLED = 120; // milliseconds on a cell after which what is slow to draw is drawn
 const PAN = 60; // pixels
+const NARROW = "(max-width: 40rem)";
 const NOTHING = Object.freeze({ cell_class: "", exclusion: "" });
 
 const room = document.querySelector("[data-room]");
@@ -310,8 +311,10 @@ function open() {
   if (isLarge()) return;
   setView("large");
   history.pushState(null, "", cellUrl(cells[current].id));
-  scrollTo({ top: 0, behavior: "instant" });
   showLarge();
+  // On a phone whose cell it is stands above the window, so that the picture is in it.
+  if (matchMedia(NARROW).matches) large.scrollIntoView({ behavior: "instant" });
+  else scrollTo({ top: 0, behavior: "instant" });
   inLarge("viewer").focus({ preventScroll: true });
 }
 

@@ -337,6 +337,19 @@ def test_a_key_that_cannot_be_is_refused_and_what_was_typed_stays(client, key, s
     assert keys_of(client)["sign"] == "s"
 
 
+def test_who_changes_a_key_in_the_middle_of_a_case_comes_back_to_it(client):
+    gallery = page_of("case-detail", in_review(client))
+    keys_page = reverse("reading-keys")
+
+    assertContains(client.get(gallery), f"{keys_page}?next={gallery}")
+    assertContains(client.get(keys_page, {"next": gallery}), f'href="{gallery}"')
+    answer = client.post(f"{keys_page}?next={gallery}", keys_of(client) | {"undo": "z"})
+    astray = client.post(f"{keys_page}?next=https://elsewhere.example/", keys_of(client))
+
+    assertRedirects(answer, gallery)
+    assertRedirects(astray, keys_page)
+
+
 def test_what_moves_a_large_picture_has_keys_to_change_as_well(client):
     case = in_review(client)
     wanted = keys_of(client) | {"pan-left": "Shift+\u2191", "pan-up": "i"}
