@@ -31,6 +31,7 @@ class Action(StrEnum):
     FACTOR_ADDED = "factor-added"
     FACTOR_REMOVED = "factor-removed"
     FACTORS_RESET = "factors-reset"
+    FACTORS_RESET_ON_SERVER = "factors-reset-on-server"
     RECOVERY_CODES_MADE = "recovery-codes-made"
     LOGGED_IN = "logged-in"
     NOT_RECOGNISED = "not-recognised"
@@ -58,6 +59,8 @@ SENTENCES = {
     Action.FACTOR_ADDED: "{subject} set up a second factor: the {kind} “{factor}”",
     Action.FACTOR_REMOVED: "{subject} removed the {kind} “{factor}” as a second factor",
     Action.FACTORS_RESET: "{actor} reset the second factor of {subject}, who had lost it",
+    Action.FACTORS_RESET_ON_SERVER: "{operator}, who operates the server, reset the second factor "
+    "of {subject}, who had lost it",
     Action.RECOVERY_CODES_MADE: "{subject} made new recovery codes",
     Action.LOGGED_IN: "{subject} logged in with {method}",
     Action.NOT_RECOGNISED: "Somebody gave a wrong {what} for {subject} {where}",

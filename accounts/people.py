@@ -254,15 +254,45 @@ def reset_factors(subject: User, actor: User) -> User:
     with _acting(actor) as actor:
         subject = _fresh(subject)
         _require(permissions.can_reset_factors(actor, subject))
-        forgotten = factors.forget_all(subject)
-        if not forgotten:
-            raise Refused(f"{subject.name} has no second factor to reset.")
-        subject.sessions_ended_at = timezone.now()
-        subject.save(update_fields=["sessions_ended_at"])
+        forgotten = _forget_factors(subject)
         events.record(
             Action.FACTORS_RESET, subject.laboratory, actor, subject, factors_forgotten=forgotten
         )
     return subject
+
+
+def reset_factors_on_server(email: str, operator: str) -> tuple[User, int]:
+    """The same from the server's command line: for the sole administrator, whom nobody can help.
+
+    Returns whose factors are forgotten, and how many they were.
+    """
+    with transaction.atomic():
+        found = User.objects.filter(email=login_name(email)).first()
+        if found is None:
+            raise Refused(f"No account has the address {email}.")
+        subject = _fresh(found)
+        if not subject.is_active:
+            raise Refused(f"The account of {subject.name} is inactive: nobody logs in with it.")
+        forgotten = _forget_factors(subject)
+        events.record(
+            Action.FACTORS_RESET_ON_SERVER,
+            subject.laboratory,
+            None,
+            subject,
+            operator=operator,
+            factors_forgotten=forgotten,
+        )
+    return subject, forgotten
+
+
+def _forget_factors(subject: User) -> int:
+    """Forget the factors of a locked account and end its sessions; how many there were."""
+    forgotten = factors.forget_all(subject)
+    if not forgotten:
+        raise Refused(f"{subject.name} has no second factor to reset.")
+    subject.sessions_ended_at = timezone.now()
+    subject.save(update_fields=["sessions_ended_at"])
+    return forgotten
 
 
 def change_password(user: User, password: str) -> User:
