@@ -129,10 +129,6 @@ class Layout:
             size=size if (size := chosen.get("size", "")) in SIZES else "medium",
         )
 
-    @property
-    def is_filtered(self) -> bool:
-        return bool(self.cell_class or self.flag)
-
     def unfiltered(self) -> "Layout":
         return replace(self, cell_class="", flag="")
 

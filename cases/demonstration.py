@@ -237,7 +237,7 @@ class _Seeding:
             # her first slide was negative, so that there is something to look back at (R7)
             patient = 1 if story is BLEEDING else None
             with clock.at(begun):
-                case = self._classified(cytotechnologist, story, priority, patient)
+                case = _classified(self._submitted(cytotechnologist, story, priority, patient))
             with clock.at(begun + took):
                 workflow.claim(case, reader)
                 self._decide(case, reader)
@@ -254,16 +254,15 @@ class _Seeding:
             (ROUTINE, timedelta(days=1), Case.Priority.ROUTINE),
         ):
             with clock.at(now - age):
-                self._classified(cytotechnologist, story, priority)
+                _classified(self._submitted(cytotechnologist, story, priority))
         with clock.at(now - timedelta(hours=5)):
             case = self.accession(cytotechnologist, DOUBTFUL)
             for name, content in _doubtful():
                 workflow.add_image(case, cytotechnologist, name, content)
-            workflow.submit(case, cytotechnologist, registry.current())
-            tasks.classify_run(str(case.runs.get().pk))
+            _classified(workflow.submit(case, cytotechnologist, registry.current()))
         for reader, story in zip(readers, (BORDERLINE, ATROPHY), strict=True):
             with clock.at(now - timedelta(days=2)):
-                case = self._classified(cytotechnologist, story)
+                case = _classified(self._submitted(cytotechnologist, story))
             with clock.at(now - timedelta(minutes=10)):
                 workflow.claim(case, reader)
                 self._decide(case, reader, at_most=3)
@@ -309,17 +308,6 @@ class _Seeding:
         case = self.accession(user, story, priority, patient)
         return workflow.submit(case, user, registry.current())
 
-    def _classified(
-        self,
-        user: User,
-        story: Story,
-        priority: str = Case.Priority.ROUTINE,
-        patient: int | None = None,
-    ) -> Case:
-        case = self._submitted(user, story, priority, patient)
-        tasks.classify_run(str(case.runs.get().pk))
-        return case
-
     def _decide(self, case: Case, reader: User, at_most: int | None = None) -> None:
         """The reader finds what was drawn or labelled, whatever the model said."""
         images = case.images.all()[:at_most]
@@ -329,6 +317,12 @@ class _Seeding:
             for image in images
         ]
         workflow.decide(case, reader, decisions)
+
+
+def _classified(case: Case) -> Case:
+    """A submitted case, as a worker leaves it."""
+    tasks.classify_run(str(case.runs.get().pk))
+    return case
 
 
 def _let_workers_vanish(case: Case) -> None:

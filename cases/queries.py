@@ -95,17 +95,15 @@ def is_outdated(case: Case, model_version: ModelVersion) -> bool:
     return not case.runs.filter(status=Run.Status.DONE, model_version=model_version).exists()
 
 
-def in_hand_or_signed(review: str = "") -> Q:
-    """The review that is open, or that the signature of its case ended."""
-    before = f"{review}__" if review else ""
-    return Q(**{f"{before}ended_at": None}) | Q(
-        **{f"{before}ended_at": F(f"{before}case__signed_at")}
-    )
-
-
 def standing_findings(case: Case) -> QuerySet[Finding]:
     """The findings of the review that is open or was signed; a released review's are not shown."""
-    return Finding.objects.filter(in_hand_or_signed("review"), review__case=case, withdrawn_at=None)
+    return findings_of([case]).order_by("made_at")
+
+
+def findings_of(cases: Iterable[Case]) -> QuerySet[Finding]:
+    """The same of several cases, in no order."""
+    stands = Q(review__ended_at=None) | Q(review__ended_at=F("review__case__signed_at"))
+    return Finding.objects.filter(stands, review__case__in=cases, withdrawn_at=None).order_by()
 
 
 def compared_findings(case: Case) -> QuerySet[Finding]:

@@ -95,7 +95,7 @@ def content(  # noqa: PLR0913 -- a report is made of these
         **_head(case, signature),
         "accession_number": case.accession_number,
         "case": str(case.pk),
-        "received_at": _moment(case.accessioned_at),
+        "received_at": moment(case.accessioned_at),
         **specimen(case),
         "read": read.to_json(),
         "reads": [_read(one) for one in reads],
@@ -136,7 +136,7 @@ def next_content(
             "reason": change.reason,
             "affects_care": change.affects_care,
             "notified": change.notified or None,
-            "notified_at": change.notified_at and _moment(change.notified_at),
+            "notified_at": change.notified_at and moment(change.notified_at),
         },
         "earlier": [
             *said["earlier"],
@@ -167,7 +167,7 @@ def _head(case: Case, signature: Signature) -> Content:
             **person(signature.signer),
             "role": signature.signer.get_role_display(),
             "meaning": MEANINGS[signature.kind],
-            "signed_at": _moment(signature.at),
+            "signed_at": moment(signature.at),
         },
     }
 
@@ -177,7 +177,7 @@ def person(user: User) -> Content:
     return {"name": user.name, "user": user.pk}
 
 
-def _moment(at: datetime) -> str:
+def moment(at: datetime) -> str:
     return at.astimezone(UTC).isoformat()
 
 
@@ -200,13 +200,13 @@ def _read(review: Review) -> Content:
         "reader": review.reader.name,
         "user": review.reader_id,
         "order": "blind" if review.is_blind else "assisted",
-        "committed_at": review.committed_at and _moment(review.committed_at),
+        "committed_at": review.committed_at and moment(review.committed_at),
         "committed": review.committed_read,
         "final": review.read,
         "change_reason": review.change_reason or None,
         "outcome": review.outcome or None,
         "why": review.why or None,
-        "superseded_at": review.superseded_at and _moment(review.superseded_at),
+        "superseded_at": review.superseded_at and moment(review.superseded_at),
     }
 
 

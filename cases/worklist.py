@@ -91,16 +91,6 @@ def in_queue(user: User, state: str) -> Q:
     return QUEUES[state].which(user)
 
 
-_OF_SCREENING = (
-    "rescreen",
-    Status.AWAITING_SCREENING,
-    Status.SCREENING,
-    Status.AWAITING_RESCREEN,
-    Status.RESCREENING,
-    Status.AWAITING_SIGNATURE,
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Tile:
     """A state of the worklist with its count."""
@@ -121,7 +111,7 @@ def tiles(user: User) -> list[Tile]:
     return [
         Tile(state, label, counts[state])
         for state, label in labels.items()
-        if screens or counts[state] or state not in _OF_SCREENING
+        if screens or counts[state] or state not in ("rescreen", *Case.OF_SCREENING)
     ]
 
 
@@ -163,5 +153,6 @@ def listed(user: User, state: str, search: str = "", priority: str = "") -> Quer
 
 def waiting(user: User, but: Case) -> QuerySet[Case]:
     """The open cases of the user's laboratory but this one, the first due first."""
-    others = Case.objects.visible_to(user).exclude(pk=but.pk).exclude(status=Status.SIGNED)
+    others = Case.objects.visible_to(user).filter(IS_OPEN).exclude(pk=but.pk)
+    others = others.annotate(was_read_by_me=_read_first_by(user))
     return others.select_related("laboratory", "reviewer").order_by("due_at", "pk")

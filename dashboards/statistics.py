@@ -20,7 +20,6 @@ from django.db.models import (
     F,
     OuterRef,
     Q,
-    QuerySet,
     Subquery,
     Value,
     When,
@@ -30,23 +29,15 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import TruncMonth, TruncWeek
 
 from accounts.models import Laboratory, User
-from cases import clock
+from cases import clock, queries, worklist
 from cases.bethesda import INTERPRETATIONS, Adequacy
-from cases.models import Case, CaseQuerySet, CellImage, Finding, Prediction, Report, Run
-from cases.queries import in_hand_or_signed
+from cases.models import Case, CaseQuerySet, CellImage, Prediction, Report, Run
 from cases.sight import model_shown_to, reads_shown_to
 from dashboards.period import Period, beginning
 from inference.labels import CellClass
 
 Status = Case.Status
 ONE_HOUR = timedelta(hours=1)
-OF_SCREENING = {  # not every laboratory screens: where no case is in them, they are not shown
-    Status.AWAITING_SCREENING,
-    Status.SCREENING,
-    Status.AWAITING_RESCREEN,
-    Status.RESCREENING,
-    Status.AWAITING_SIGNATURE,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +135,11 @@ class Overview:
 
 def overview(scope: Scope) -> Overview:
     """Key figures; a signed case counts in the period of its signature, an open one always."""
-    is_open = ~Q(status=Status.SIGNED)
     open_states = [state for state in Status if state != Status.SIGNED]
     counted = scope.cases.aggregate(
         all=Count("pk"),
-        open=Count("pk", filter=is_open),
-        overdue=Count("pk", filter=is_open & Q(due_at__lt=clock.now())),
+        open=Count("pk", filter=worklist.IS_OPEN),
+        overdue=Count("pk", filter=worklist.overdue(scope.user)),
         signed=Count("pk", filter=scope.is_signed),
         on_time=Count("pk", filter=scope.is_signed & Q(signed_at__lte=F("due_at"))),
         median=Percentile(_turnaround(), 0.5, filter=scope.is_signed),
@@ -167,7 +157,7 @@ def overview(scope: Scope) -> Overview:
         states=tuple(
             StateCount(state.value, str(state.label), counted[state.value])
             for state in Status
-            if state not in OF_SCREENING or counted[state.value]
+            if state not in Case.OF_SCREENING or counted[state.value]
         ),
     )
 
@@ -304,7 +294,7 @@ def cells(scope: Scope) -> Cells:
     images = CellImage.objects.filter(case__in=scope.accessioned).count()
     shown = CellImage.objects.filter(case__in=cases).count()
     predicted = _predicted(cases)
-    findings = _standing_findings(cases)
+    findings = queries.findings_of(cases)
     by_class = {
         row["cell_class"]: row
         for row in findings.values("cell_class").annotate(
@@ -355,13 +345,6 @@ def _predicted(cases: CaseQuerySet) -> dict[str, int]:
         .values_list("stated", "count")
     )
     return dict(counts)
-
-
-def _standing_findings(cases: CaseQuerySet) -> QuerySet[Finding]:
-    """What the readers who signed or hold these cases say now; released reviews do not count."""
-    return Finding.objects.filter(
-        in_hand_or_signed("review"), review__case__in=cases, withdrawn_at=None
-    ).order_by()
 
 
 # --- Agreement
@@ -416,7 +399,7 @@ class Agreement:
 def agreement(scope: Scope) -> Agreement:
     """The standing findings of the cases signed in the period, against the answer then shown."""
     pairs = (
-        _standing_findings(scope.signed)
+        queries.findings_of(scope.signed)
         .annotate(
             said=Choice(
                 When(prediction=None, then=None),

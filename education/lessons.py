@@ -7,7 +7,6 @@ from pathlib import Path
 from re import MULTILINE, split
 from xml.etree.ElementTree import Element, SubElement  # Markdown's own tree, nothing foreign
 
-from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.html import strip_tags
@@ -17,8 +16,6 @@ from markdown import Markdown
 from markdown.extensions import Extension
 from markdown.extensions.tables import TableExtension
 from markdown.treeprocessors import Treeprocessor
-
-from inference.labels import CellClass
 
 CONTENT = Path(__file__).parent / "content"
 WORDS_A_MINUTE = 200  # slow, because the words are new to the reader
@@ -82,11 +79,6 @@ class Lesson:
         """The parts that help while looking at a cell; empty for a lesson about something else."""
         return [part for part in self.parts if part.title in REFERENCE]
 
-    @property
-    def reference_html(self) -> SafeString:
-        """The short form of the lesson, for showing beside a cell."""
-        return render_to_string("education/_cell_reference.html", {"lesson": self})
-
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -94,11 +86,6 @@ class Section:
 
     title: str
     lessons: tuple[Lesson, ...]
-
-
-def lesson_for(cell_class: CellClass) -> Lesson:
-    """The lesson about a class of cells."""
-    return lessons()[cell_class.value.lower()]
 
 
 @cache

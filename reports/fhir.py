@@ -9,7 +9,7 @@ import json
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from hashlib import sha1
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -94,7 +94,7 @@ def of_case(case: Case, seen: Sight) -> Known:
             "laboratory": case.laboratory.name,
             "letterhead": case.laboratory.letterhead,
             "accession_number": case.accession_number,
-            "received_at": _moment(case.accessioned_at),
+            "received_at": signature.moment(case.accessioned_at),
             **signature.specimen(case),
             "cells": _known_cells(case, seen, read),
             "cells_read_by": read and {"name": read.reader.name, "user": read.reader_id},
@@ -174,7 +174,7 @@ class _Document:
             "meta": {"tag": [_disclaimer()]},
             "identifier": _uri(self._document_id(self.known.version)),
             "type": "document",
-            "timestamp": _moment(self.known.at),
+            "timestamp": signature.moment(self.known.at),
             "entry": [
                 {"fullUrl": self._url(name), "resource": {**resource, "id": str(self._id(name))}}
                 for name, resource in named.items()
@@ -306,7 +306,7 @@ class _Document:
             "code": code,
             "subject": self._to("patient"),
             "specimen": self._to("specimen"),
-            "issued": _moment(self.known.at),
+            "issued": signature.moment(self.known.at),
         }
         if self.known.text["collected_on"]:
             observation["effectiveDateTime"] = self.known.text["collected_on"]
@@ -381,7 +381,7 @@ class _Document:
             "subject": self._to("patient"),
             "specimen": [self._to("specimen")],
             "performer": [self._to("laboratory")],
-            "issued": _moment(self.known.at),
+            "issued": signature.moment(self.known.at),
         }
         if text["collected_on"]:
             report["effectiveDateTime"] = text["collected_on"]
@@ -460,7 +460,7 @@ class _Document:
             "status": _COMPOSED.get(known.status, "amended"),
             "type": self._code,
             "subject": self._to("patient"),
-            "date": _moment(known.at),
+            "date": signature.moment(known.at),
             "author": [self._signer or self._to("laboratory")],
             "title": TITLE,
             "custodian": self._to("laboratory"),
@@ -468,7 +468,7 @@ class _Document:
         }
         if self._signer:
             composition["attester"] = [
-                {"mode": "legal", "time": _moment(known.at), "party": self._signer}
+                {"mode": "legal", "time": signature.moment(known.at), "party": self._signer}
             ]
         if known.version > 1:
             earlier = _uri(self._document_id(known.version - 1))
@@ -506,10 +506,6 @@ _COMPOSED = {"registered": "preliminary", "preliminary": "preliminary", "final":
 
 
 # ── Data types ───────────────────────────────────────────────────────────────────────────────────
-
-
-def _moment(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat()
 
 
 def _uri(value: str) -> Resource:
@@ -573,7 +569,7 @@ def _attachment(paper: Paper, at: datetime) -> Resource:
         "size": len(paper.content),
         "hash": b64encode(sha1(paper.content, usedforsecurity=False).digest()).decode(),
         "title": paper.name,
-        "creation": _moment(at),
+        "creation": signature.moment(at),
     }
 
 

@@ -78,6 +78,14 @@ class Case(models.Model):
         Status.REVIEWING: Status.AWAITING_REVIEW,
     }
     HELD = tuple(BACK_TO)
+    # Not every laboratory screens: where no case is in these, lists and charts leave them out.
+    OF_SCREENING = (
+        Status.AWAITING_SCREENING,
+        Status.SCREENING,
+        Status.AWAITING_RESCREEN,
+        Status.RESCREENING,
+        Status.AWAITING_SIGNATURE,
+    )
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     laboratory = models.ForeignKey(Laboratory, on_delete=models.PROTECT, related_name="cases")

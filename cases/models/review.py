@@ -210,10 +210,6 @@ class RescreenDraw(models.Model):
         """The ranks of this series that are drawn, from the record alone."""
         return policy.drawn(self.seed, self.share)
 
-    @property
-    def is_held(self) -> bool:
-        return self.is_drawn or bool(self.higher_risk)
-
 
 class Comment(models.Model):
     """What a colleague was told about a case that was passed on to them; it stays."""
