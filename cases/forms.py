@@ -19,7 +19,8 @@ from cases.models import SET_LEVELS, Case, Histology, ReadingSettings, Task
 from cases.signature import Change
 from cases.workflow import Accession, Correction, LookBack, Tissue
 from cases.workflow.quality import LONGEST_NOTE
-from cases.workflow.reports import LONGEST_NOTIFIED, LONGEST_REASON, LONGEST_TEXT
+from cases.workflow.reports import LONGEST_REASON, LONGEST_TEXT
+from cases.workflow.words import LONGEST_NOTIFIED
 from inference import registry
 from inference.labels import CellClass
 from inference.weights import WrongWeights

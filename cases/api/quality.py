@@ -28,7 +28,8 @@ from cases.api.lists import Pages
 from cases.api.views import FIELDS_REFUSED, NOT_ALLOWED, OF_A_CASE, OF_A_VERB, PrivateView
 from cases.correlation import Agreement, Cause, HistologyResult
 from cases.models import Case, Histology, Review, Task, WorkloadLimit
-from cases.workflow.quality import LONGEST_NOTE, LONGEST_NOTIFIED
+from cases.workflow.quality import LONGEST_NOTE
+from cases.workflow.words import LONGEST_NOTIFIED
 
 NOT_THERE = NOT_ALLOWED | {
     404: OpenApiResponse(answers.RefusalSerializer, "Nothing of this id in your laboratory."),

@@ -11,7 +11,8 @@ from cases import bethesda, signature, workflow
 from cases.forms import initial_of
 from cases.models import CELL_CLASSES, Case
 from cases.signed import SignedContent
-from cases.workflow.reports import LONGEST_NOTIFIED, LONGEST_REASON, LONGEST_TEXT
+from cases.workflow.reports import LONGEST_REASON, LONGEST_TEXT
+from cases.workflow.words import LONGEST_NOTIFIED
 
 
 class AccessionSerializer(serializers.Serializer[workflow.Accession]):

@@ -6,6 +6,7 @@ from uuid import UUID
 from accounts.models import User
 from cases import clock
 from cases.models import CellImage, Finding, Prediction, Review
+from cases.workflow import words
 from cases.workflow.transition import Refused
 from inference.labels import CellClass
 
@@ -33,17 +34,13 @@ def make_finding(
     amended_by: User | None = None,
 ) -> Finding:
     """Keep what was said of a cell in a read, or refuse what cannot be said of one."""
-    exclusion = decision.exclusion.strip()
+    exclusion = words.kept(decision.exclusion, "reason", LONGEST_EXCLUSION)
     if decision.cell_class and decision.cell_class not in set(CellClass):
         raise Refused(f"{decision.cell_class} is not one of the five classes.")
     if decision.cell_class and decision.exclusion:
         raise Refused("A cell has a class or is excluded, not both.")
     if decision.exclusion and not exclusion:
         raise Refused("Say why the cell is excluded.")
-    if "\0" in exclusion:
-        raise Refused("The reason has a character in it that cannot be stored.")
-    if len(exclusion) > LONGEST_EXCLUSION:
-        raise Refused(f"The reason is longer than {LONGEST_EXCLUSION} characters.")
     return Finding.objects.create(
         review=review,
         image=image,

@@ -7,6 +7,7 @@ from django.db.transaction import atomic
 from accounts.models import User
 from cases import audit, clock, permissions, queries
 from cases.models import Case, Comment, Review
+from cases.workflow import words
 from cases.workflow.holding import let_go, require_holder
 from cases.workflow.review import begin_read
 from cases.workflow.transition import Refused, locked, move
@@ -76,11 +77,7 @@ def _supersede_screening(case: Case, screener: User) -> None:
 
 
 def _say(case: Case, user: User, to: User, reason: str, comment: str) -> Comment:
-    text = comment.strip()
-    if "\0" in text:
-        raise Refused("The comment has a character in it that cannot be stored.")
-    if len(text) > LONGEST_COMMENT:
-        raise Refused(f"The comment is longer than {LONGEST_COMMENT} characters.")
+    text = words.kept(comment, "comment", LONGEST_COMMENT)
     return Comment.objects.create(
         case=case, reason=reason, author=user, to=to, text=text, at=clock.now()
     )

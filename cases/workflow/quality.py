@@ -8,11 +8,11 @@ from django.db.transaction import atomic
 from accounts.models import User
 from cases import audit, bethesda, clock, correlation, permissions, policy
 from cases.models import Case, Histology, Report, Task
+from cases.workflow import words
 from cases.workflow.transition import InvalidTransition, Refused, locked, require
 
 YEARS = 5
 LONGEST_NOTE = 2000  # characters
-LONGEST_NOTIFIED = 200
 Status = Case.Status
 
 
@@ -81,10 +81,11 @@ def look_back(task: Task, user: User, said: LookBack) -> Task:
                 f"{task.done_by.name} has answered this look-back already: nothing was changed."
             )
         _refuse(said)
+        affects_care = said.result == Task.Result.AFFECTS_CARE
         task.done_by, task.done_at = user, clock.now()
-        task.result, task.note = said.result, _text(said.note)
-        task.notified = _text(said.notified)
-        task.notified_at = said.notified_at if task.notified else None
+        task.result, task.note = said.result, words.kept(said.note, "note", LONGEST_NOTE)
+        task.notified = words.notified(said.notified, said.notified_at, affects_care=affects_care)
+        task.notified_at = said.notified_at
         task.save()
         audit.record(
             case,
@@ -103,24 +104,6 @@ def _refuse(said: LookBack) -> None:
         raise Refused("Say what the second look found.")
     if said.result != Task.Result.CONFIRMED and not said.note.strip():
         raise Refused("Say what the discrepancy is.")
-    affects_care = said.result == Task.Result.AFFECTS_CARE
-    if affects_care and not (said.notified.strip() and said.notified_at):
-        raise Refused(
-            "Where the patient's care is affected, somebody must have been notified first: "
-            "say who, and when (R7)."
-        )
-    if said.notified_at and said.notified_at > clock.now():
-        raise Refused("The person cannot have been notified in the future.")
-    if len(said.notified) > LONGEST_NOTIFIED:
-        raise Refused(f"Who was notified is longer than {LONGEST_NOTIFIED} characters.")
-
-
-def _text(text: str) -> str:
-    if "\0" in text:
-        raise Refused("The note has a character in it that cannot be stored.")
-    if len(text) > LONGEST_NOTE:
-        raise Refused(f"The note is longer than {LONGEST_NOTE} characters.")
-    return text.strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +127,7 @@ def record_histology(case: Case, user: User, given: Tissue) -> Histology:
         require(permissions.can_record_histology(user, case), "Only pathologists record histology.")
         if given.reported_on > clock.now().astimezone(case.laboratory.zone).date():
             raise Refused("The histology cannot have been reported in the future.")
-        note = _text(given.note)
+        note = words.kept(given.note, "note", LONGEST_NOTE)
         same = case.histologies.filter(
             source=given.source,
             reported_on=given.reported_on,

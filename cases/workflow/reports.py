@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -13,6 +13,7 @@ from accounts.models import User
 from cases import audit, bethesda, clock, permissions, signature
 from cases.models import ABNORMAL_CLASSES, Case, Patient, Report
 from cases.signature import Change, Kind, Signature
+from cases.workflow import words
 from cases.workflow.finding import Decision, make_finding
 from cases.workflow.preparation import refuse_impossible_dates
 from cases.workflow.quality import open_look_backs
@@ -21,7 +22,6 @@ from cases.workflow.transition import InvalidTransition, Refused, locked, requir
 _ACTIONS = {Kind.ADDENDUM: "addend", Kind.AMENDMENT: "amend", Kind.CORRECTION: "correct"}
 LONGEST_REASON = 1000  # characters
 LONGEST_TEXT = 4000
-LONGEST_NOTIFIED = 200
 Status = Case.Status
 
 
@@ -55,7 +55,7 @@ def issue(case: Case, said: signature.Content, signed: Signature) -> Report:
 
 def addend(case: Case, user: User, change: Change, text: str, proof: Reauthentication) -> Case:
     """Add information to a released report; its result stays as it was."""
-    text = _text(text, "addendum", LONGEST_TEXT)
+    text = words.needed(text, "addendum", LONGEST_TEXT)
     with atomic():
         case, report = _current(case, user, "addend", change, proof)
         return _supersede(case, user, report, change, kind=Kind.ADDENDUM, mended={"addendum": text})
@@ -228,38 +228,10 @@ def _supersede(  # noqa: PLR0913 -- each is a part of the new version, named at 
 
 
 def _checked(change: Change) -> Change:
-    """The change in words that can be kept; who was notified is needed where care is affected."""
-    reason = _text(change.reason, "reason", LONGEST_REASON)
-    notified = change.notified.strip()
-    if change.affects_care and not (notified and change.notified_at):
-        raise Refused(
-            "Where the patient's care is affected, somebody must have been notified first: "
-            "say who, and when."
-        )
-    if change.notified_at and not notified:
-        raise Refused("Say who was notified.")
-    if notified:
-        _text(notified, "person notified", LONGEST_NOTIFIED)
-    if change.notified_at and change.notified_at > clock.now():
-        raise Refused("The person cannot have been notified in the future.")
-    return Change(
-        supersedes=change.supersedes,
-        reason=reason,
-        affects_care=change.affects_care,
-        notified=notified,
-        notified_at=change.notified_at if notified else None,
-    )
-
-
-def _text(text: str, word: str, longest: int) -> str:
-    text = text.strip()
-    if not text:
-        raise Refused(f"The {word} is missing.")
-    if len(text) > longest:
-        raise Refused(f"The {word} is longer than {longest} characters.")
-    if "\0" in text:
-        raise Refused(f"The {word} has a character in it that cannot be stored.")
-    return text
+    """The change in words that can be kept."""
+    reason = words.needed(change.reason, "reason", LONGEST_REASON)
+    who = words.notified(change.notified, change.notified_at, affects_care=change.affects_care)
+    return replace(change, reason=reason, notified=who)
 
 
 def _mend(case: Case, correction: Correction) -> None:
