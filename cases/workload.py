@@ -4,6 +4,7 @@ A slide counts one, rescreens included. A read counts from the moment it is comm
 is in hand; one that was given back without a result does not.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -32,6 +33,7 @@ def ceiling(hours: Decimal | float) -> int:
 class Workload:
     """What holds for a person: their own limit where a pathologist has set one."""
 
+    person: User
     limit: WorkloadLimit | None
 
     @property
@@ -48,7 +50,14 @@ class Workload:
 
 
 def of(person: User) -> Workload:
-    return Workload(WorkloadLimit.objects.filter(person=person).order_by("-set_at", "-pk").first())
+    return of_each([person])[0]
+
+
+def of_each(people: Iterable[User]) -> list[Workload]:
+    """That of several people, in their order, in one query."""
+    limits = WorkloadLimit.objects.filter(person__in=people).select_related("set_by")
+    newest = {limit.person_id: limit for limit in limits.order_by("set_at", "pk")}
+    return [Workload(person, newest.get(person.pk)) for person in people]
 
 
 def counted(person: User) -> QuerySet[Review]:

@@ -1,6 +1,5 @@
 """Over the API: look-backs, histology (R7, R8), who read what, how much they may (R9, R11)."""
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -12,7 +11,6 @@ from django_filters import rest_framework as filters
 from drf_spectacular.utils import (
     OpenApiResponse,
     extend_schema,
-    extend_schema_field,
     extend_schema_serializer,
 )
 from rest_framework import serializers
@@ -22,7 +20,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from accounts.models import User
-from cases import audit, bethesda, permissions, queries, workflow, workload
+from cases import audit, permissions, queries, wording, workflow, workload
 from cases.api import answers
 from cases.api.lists import Pages
 from cases.api.views import FIELDS_REFUSED, NOT_ALLOWED, OF_A_CASE, OF_A_VERB, PrivateView
@@ -187,7 +185,7 @@ class HistologySerializer(serializers.ModelSerializer[Histology]):
         )
 
     def get_cytology(self, histology: Histology) -> str:
-        return bethesda.result(bethesda.Read.from_json(histology.cytology))
+        return wording.result(histology.cytology)
 
 
 class CaseHistologiesSerializer(serializers.Serializer[Any]):
@@ -281,31 +279,17 @@ class LimitSerializer(serializers.ModelSerializer[WorkloadLimit]):
         fields = ("hours", "slides", "set_by", "set_at")
 
 
-class ReaderSerializer(serializers.Serializer[User]):
+class ReaderSerializer(serializers.Serializer[workload.Workload]):
     """A person who reads, and the most that they may: a ceiling, never a target."""
 
-    id = serializers.IntegerField()
-    name = serializers.CharField()
-    role = serializers.CharField()
-    slides = serializers.SerializerMethodField(help_text="The most in 24 hours.")
-    limit = serializers.SerializerMethodField(help_text="Their own; null where the ceiling holds.")
-    reassess_by = serializers.SerializerMethodField()
-    is_to_be_reassessed = serializers.SerializerMethodField()
+    id = serializers.IntegerField(source="person.pk")
+    name = serializers.CharField(source="person.name")
+    role = serializers.CharField(source="person.role")
+    slides = serializers.IntegerField(help_text="The most in 24 hours.")
+    limit = LimitSerializer(allow_null=True, help_text="Their own; null where the ceiling holds.")
+    reassess_by = serializers.DateTimeField(allow_null=True)
+    is_to_be_reassessed = serializers.BooleanField()
     disclaimer = answers.DisclaimerField()
-
-    def get_slides(self, person: User) -> int:
-        return workload.of(person).slides
-
-    @extend_schema_field(LimitSerializer(allow_null=True))
-    def get_limit(self, person: User) -> Any:  # noqa: ANN401 -- of the framework
-        limit = workload.of(person).limit
-        return LimitSerializer(limit).data if limit else None
-
-    def get_reassess_by(self, person: User) -> datetime | None:
-        return workload.of(person).reassess_by
-
-    def get_is_to_be_reassessed(self, person: User) -> bool:
-        return workload.of(person).is_to_be_reassessed
 
 
 @extend_schema_serializer(many=False)
@@ -335,7 +319,7 @@ class PersonsReadSerializer(serializers.ModelSerializer[Review]):
 
     def get_result(self, read: Review) -> str | None:
         said = queries.told_result(read, self.context["request"].user)
-        return bethesda.result(bethesda.Read.from_json(said)) if said else None
+        return wording.result(said) if said else None
 
 
 class WorkloadSerializer(serializers.Serializer[Any]):
@@ -366,13 +350,13 @@ class ReaderViewSet(PrivateView, GenericViewSet[Any]):
         """The people who read, each with the most that they may."""
         if not permissions.can_see_everybodys_reads(self.reader):
             raise PermissionDenied("Pathologists and administrators see everybody's reads.")
-        told = {"readers": queries.readers(self.reader)}
+        told = {"readers": workload.of_each(queries.readers(self.reader))}
         return Response(ReadersSerializer(told).data)
 
     @extend_schema(responses={200: ReaderSerializer} | NOT_THERE)
     def retrieve(self, request: Request, person_id: int) -> Response:
         """One person and the most that they may read."""
-        return Response(ReaderSerializer(self._person(person_id)).data)
+        return Response(ReaderSerializer(workload.of(self._person(person_id))).data)
 
     @extend_schema(responses={200: PersonsReadSerializer(many=True)} | NOT_THERE)
     @action(detail=True, pagination_class=LastBegun)
@@ -398,7 +382,7 @@ class ReaderViewSet(PrivateView, GenericViewSet[Any]):
         sent = WorkloadSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
         workload.set_limit(person, self.reader, **sent.validated_data)
-        return Response(ReaderSerializer(person).data)
+        return Response(ReaderSerializer(workload.of(person)).data)
 
     def _person(self, person_id: int) -> User:
         person = get_object_or_404(User, laboratory=self.reader.laboratory_id, pk=person_id)

@@ -24,7 +24,7 @@ def readers(request: HttpRequest) -> HttpResponse:
     user = reader(request)
     if not permissions.can_see_everybodys_reads(user):
         raise PermissionDenied("Pathologists and administrators see everybody's reads.")
-    rows = [(person, workload.of(person)) for person in queries.readers(user)]
+    rows = workload.of_each(queries.readers(user))
     return render(request, "cases/readers.html", {"section": "cases", "rows": rows})
 
 
