@@ -6,9 +6,11 @@ from io import BytesIO
 from itertools import count
 
 import numpy as np
+from django.utils import timezone
 from PIL import Image, ImageDraw
 
-from accounts.models import Laboratory
+from accounts.authentication import Reauthentication
+from accounts.models import Laboratory, User
 from cases import activation, bethesda, clock, intake, signature, storage
 from cases.bethesda import Read
 from cases.models import (
@@ -97,6 +99,11 @@ KINDS = {
     Status.RESCREENING: Review.Kind.RESCREEN,
     Status.AWAITING_SIGNATURE: Review.Kind.SCREENING,
 }
+
+
+def proof(user: User, *, age: timedelta = timedelta()) -> Reauthentication:
+    """That this person has given their password just now, or so long ago."""
+    return Reauthentication(user_id=user.pk, at=timezone.now() - age, method="password")
 
 
 NILM = bethesda.Read(adequacy=bethesda.Adequacy.SATISFACTORY, interpretations=("NILM",))

@@ -6,16 +6,15 @@ from datetime import timedelta
 
 import pytest
 from django.urls import reverse
-from django.utils import timezone
 from pytest_django.asserts import assertContains, assertNotContains, assertRedirects
 
-from accounts.authentication import Reauthentication
 from cases import bethesda, signature, workflow
 from cases.bethesda import Adequacy
 from cases.models import Case, Report
 from cases.signature import Change
 from inference.labels import CellClass
 from tests import make
+from tests.make import proof
 from tests.make_accounts import PASSWORD
 
 Status = Case.Status
@@ -32,10 +31,6 @@ pytestmark = pytest.mark.django_db
 
 def page_of(name, case, *more):
     return reverse(name, args=[case.pk, *more])
-
-
-def proof(user):
-    return Reauthentication(user_id=user.pk, at=timezone.now(), method="password")
 
 
 def signed(client, **fields):

@@ -8,7 +8,6 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.authentication import Reauthentication
 from cases import bethesda, clock, workflow
 from cases.bethesda import Adequacy
 from cases.correlation import Agreement, HistologyResult, correlate
@@ -16,14 +15,11 @@ from cases.models import Case, Histology, Patient, Task
 from cases.signature import Change
 from cases.workflow import InvalidTransition, LookBack, Refused, Tissue
 from tests import make
+from tests.make import proof
 
 Status = Case.Status
 
 pytestmark = pytest.mark.django_db
-
-
-def proof(user):
-    return Reauthentication(user_id=user.pk, at=timezone.now(), method="password")
 
 
 def said(*interpretations):

@@ -5,11 +5,10 @@ from datetime import date, timedelta
 
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
 
-from accounts.authentication import Reauthentication
 from cases import bethesda, clock, signature, storage, workflow
 from cases.bethesda import Adequacy
 from cases.models import Case, Patient, Report
@@ -18,16 +17,14 @@ from cases.workflow import Correction, InvalidTransition, Refused, StaleReport
 from inference.labels import CellClass
 from tests import make
 from tests.at_once import at_once
+from tests.make import proof
+from tests.reports.world import rewrite
 
 Status = Case.Status
 NILM = make.NILM
 LSIL = bethesda.Read(adequacy=Adequacy.SATISFACTORY, interpretations=("LSIL",))
 
 pytestmark = pytest.mark.django_db
-
-
-def proof(user, *, age=timedelta()):
-    return Reauthentication(user_id=user.pk, at=timezone.now() - age, method="password")
 
 
 def signed_case(read=NILM, cell_class=CellClass.PARABASAL, images=2, **fields):
@@ -319,18 +316,6 @@ def test_r16_no_version_is_made_from_a_report_that_no_longer_says_what_was_signe
         addend(case)
 
     assert case.reports.count() == 1
-
-
-def rewrite(report, old, new):
-    """What only who switches the triggers off can do."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # else they are pending
-        cursor.execute("ALTER TABLE cases_report DISABLE TRIGGER USER")
-        cursor.execute(
-            "UPDATE cases_report SET content = replace(content, %s, %s) WHERE id = %s",
-            [old, new, report.pk],
-        )
-        cursor.execute("ALTER TABLE cases_report ENABLE TRIGGER USER")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -7,24 +7,19 @@ from uuid import uuid4
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, connection, transaction
-from django.utils import timezone
 
-from accounts.authentication import Reauthentication
 from accounts.models import User
 from cases import bethesda, queries, signature, workflow
 from cases.bethesda import Adequacy
 from cases.models import AuditEvent, Case, Display, Finding, Report
 from cases.workflow import Decision, InvalidTransition, Refused, StaleFinding
 from tests import make
+from tests.make import proof
 
 Status = Case.Status
 NILM = bethesda.Read(adequacy=Adequacy.SATISFACTORY, interpretations=("NILM",))
 
 pytestmark = pytest.mark.django_db
-
-
-def proof(user, *, age=timedelta()):
-    return Reauthentication(user_id=user.pk, at=timezone.now() - age, method="password")
 
 
 def case_in_review(images=2):

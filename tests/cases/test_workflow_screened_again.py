@@ -6,15 +6,14 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import ProgrammingError, transaction
 from django.urls import reverse
-from django.utils import timezone
 
-from accounts.authentication import Reauthentication
 from cases import queries, sight, wording, workflow, worklist
 from cases.bethesda import Adequacy, Read
 from cases.models import Case, Review
 from cases.workflow import InvalidTransition, Refused
 from tests import make
 from tests.cases.api import as_person, url
+from tests.make import proof
 
 Status = Case.Status
 NILM = make.NILM
@@ -36,10 +35,6 @@ def read_by(case, person, said, verb, **more):
     ]
     workflow.decide(case, person, decisions)
     return verb(case, person, said, **more)
-
-
-def proof(person):
-    return Reauthentication(user_id=person.pk, at=timezone.now(), method="password")
 
 
 def screened_case(*, reading_order="assisted", claimed=True, **settings):

@@ -9,7 +9,6 @@ from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from accounts.authentication import Reauthentication
 from accounts.models import User
 from cases import bethesda, policy, queries, sight, signature, workflow
 from cases.bethesda import Adequacy
@@ -17,6 +16,7 @@ from cases.models import Case, Finding, Prediction, RescreenDraw, Review
 from cases.workflow import Decision, InvalidTransition, Refused
 from inference.labels import CellClass
 from tests import make
+from tests.make import proof
 
 Status = Case.Status
 Kind = Review.Kind
@@ -25,10 +25,6 @@ ASC_US = bethesda.Read(adequacy=Adequacy.SATISFACTORY, interpretations=("ASC-US"
 UNSAT = bethesda.Read(adequacy=Adequacy.UNSATISFACTORY, reasons=("BLOOD",))
 
 pytestmark = pytest.mark.django_db
-
-
-def proof(user):
-    return Reauthentication(user_id=user.pk, at=timezone.now(), method="password")
 
 
 def laboratory(**chosen):

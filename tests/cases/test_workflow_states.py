@@ -4,21 +4,17 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 
-from accounts.authentication import Reauthentication
 from cases import bethesda, clock, workflow
 from cases.models import AuditEvent, Case
 from cases.workflow import InvalidTransition
 from tests import make
 from tests.at_once import at_once
+from tests.make import proof
 
 Status = Case.Status
 NILM = bethesda.Read(adequacy=bethesda.Adequacy.SATISFACTORY, interpretations=("NILM",))
 
 pytestmark = pytest.mark.django_db
-
-
-def proof(user):
-    return Reauthentication(user_id=user.pk, at=clock.now(), method="password")
 
 
 VERBS = {

@@ -5,13 +5,12 @@ import time
 
 import pytest
 from django.urls import reverse
-from django.utils import timezone
 
-from accounts.authentication import Reauthentication
 from cases import bethesda, queries, workflow
 from cases.models import Case, Finding, Prediction, Report
 from inference.labels import CellClass
 from tests import make
+from tests.make import proof
 from tests.make_accounts import PASSWORD
 
 BUSY = 60_000  # milliseconds that a loaded machine may need
@@ -20,10 +19,6 @@ DYSKERATOTIC, KOILOCYTOTIC, METAPLASTIC, PARABASAL, SUPERFICIAL = CellClass
 
 
 READ = bethesda.Read(adequacy=bethesda.Adequacy.SATISFACTORY, interpretations=("LSIL",))
-
-
-def proof(user):
-    return Reauthentication(user_id=user.pk, at=timezone.now(), method="password")
 
 
 @pytest.fixture

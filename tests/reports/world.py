@@ -3,15 +3,14 @@
 from datetime import date, timedelta
 
 from django.db import connection
-from django.utils import timezone
 
-from accounts.authentication import Reauthentication
 from cases import bethesda, clock, workflow
 from cases.bethesda import Adequacy
 from cases.models import Case, Patient
 from cases.signature import Change
 from inference.labels import CellClass
 from tests import make
+from tests.make import proof
 
 KOILOCYTOTIC, PARABASAL = CellClass.KOILOCYTOTIC, CellClass.PARABASAL
 LSIL = bethesda.Read(
@@ -22,10 +21,6 @@ LSIL = bethesda.Read(
 )
 HSIL = bethesda.Read(adequacy=Adequacy.SATISFACTORY, interpretations=("HSIL",))
 UNSATISFACTORY = bethesda.Read(adequacy=Adequacy.UNSATISFACTORY, reasons=("BLOOD", "SCANT"))
-
-
-def proof(user):
-    return Reauthentication(user_id=user.pk, at=timezone.now(), method="password")
 
 
 def in_review(classes=(KOILOCYTOTIC, PARABASAL), *, name="Ada Lovelace", signer="Dr. Amina Okoye"):
