@@ -1,4 +1,4 @@
-"""Named reads: worklists and their counts, progress, the answers and findings of a case."""
+"""What is asked of one case and of its readers: answers, findings, reads, progress, look-backs."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -16,8 +16,7 @@ import subprocess
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -119,10 +118,6 @@ class Server(ABC):
         self._process.kill()
         self._process.wait()
         self._process = None
-
-    def restart(self) -> None:
-        self.stop()
-        self.start()
 
     def __enter__(self) -> Self:
         self.start()
@@ -362,30 +357,12 @@ class Services:
     postgres: Postgres
     valkey: Valkey
 
-    @property
-    def database_url(self) -> str:
-        return self.postgres.url
-
-    @property
-    def redis_url(self) -> str:
-        return self.valkey.url
-
 
 def at(folder: Path, *, logs: Path | None = None, durable: bool = True) -> Services:
     """Both servers on this folder, not started."""
     return Services(
         Postgres(folder, logs=logs, durable=durable), Valkey(folder, logs=logs, durable=durable)
     )
-
-
-@contextmanager
-def services(state: Path, *, durable: bool = True) -> Iterator[Services]:
-    """Both servers, running, with their data in the state folder."""
-    both = at(place(state), durable=durable)
-    with ExitStack() as stack:
-        stack.enter_context(both.postgres)
-        stack.enter_context(both.valkey)
-        yield both
 
 
 def place(state: Path) -> Path:

@@ -331,10 +331,8 @@ def _servers(
 ) -> tuple[dict[str, str], list[embedded.Server]]:
     """The environment of every process, and the servers that had to be started for it."""
     place = embedded.place(state)
-    wanted: dict[str, embedded.Server] = {
-        "DATABASE_URL": embedded.Postgres(place, logs=logs),
-        "REDIS_URL": embedded.Valkey(place, logs=logs),
-    }
+    both = embedded.at(place, logs=logs)
+    wanted: dict[str, embedded.Server] = {"DATABASE_URL": both.postgres, "REDIS_URL": both.valkey}
     environment = _environment(state)
     started = []
     for name, server in wanted.items():

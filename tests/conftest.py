@@ -34,9 +34,9 @@ def pytest_unconfigure():
 @pytest.fixture(scope="session")
 def services():
     """PostgreSQL and Valkey, embedded unless the environment names others."""
-    if os.environ["DATABASE_URL"] == settings.SERVICES.database_url:
+    if os.environ["DATABASE_URL"] == settings.SERVICES.postgres.url:
         settings.SERVICES.postgres.start()
-    if os.environ["REDIS_URL"] == settings.SERVICES.redis_url:
+    if os.environ["REDIS_URL"] == settings.SERVICES.valkey.url:
         settings.SERVICES.valkey.start()
     return settings.SERVICES
 

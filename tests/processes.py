@@ -124,7 +124,7 @@ class Worker:
 
 def forget_messages():
     """Empty the broker, as a flush by hand or a lost disk would; only the embedded one."""
-    if os.environ["REDIS_URL"] != settings.SERVICES.redis_url:
+    if os.environ["REDIS_URL"] != settings.SERVICES.valkey.url:
         raise AssertionError("this broker is not ours to empty")
-    with redis.Redis.from_url(settings.SERVICES.redis_url) as client:
+    with redis.Redis.from_url(settings.SERVICES.valkey.url) as client:
         client.flushall()

@@ -29,8 +29,8 @@ os.environ |= {
     "EMAIL_HOST": "",
     "LOG_LEVEL": "WARNING",
 }
-os.environ.setdefault("DATABASE_URL", SERVICES.database_url)
-os.environ.setdefault("REDIS_URL", SERVICES.redis_url)
+os.environ.setdefault("DATABASE_URL", SERVICES.postgres.url)
+os.environ.setdefault("REDIS_URL", SERVICES.valkey.url)
 
 from config.settings import *  # noqa: E402, F403, TID251 -- these settings read what was set above
 

@@ -209,7 +209,7 @@ MAPS = {
 
 
 class ActivationSerializer(serializers.Serializer[Any]):
-    """How much each of six by six places spoke for each class: rows first, from the top."""
+    """How much each place of the picture spoke for each class: rows first, from the top."""
 
     image = serializers.UUIDField()
     maps = serializers.SerializerMethodField()

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import textwrap
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -38,6 +39,14 @@ def postgres(folder):
 def valkey(folder):
     with embedded.Valkey(folder, durable=False) as server:
         yield server
+
+
+@contextmanager
+def running(state):
+    """Both servers, with their data where those of this state folder lie."""
+    both = embedded.at(embedded.place(state), durable=False)
+    with both.postgres, both.valkey:
+        yield both
 
 
 def execute(server, statement):
@@ -152,7 +161,7 @@ def test_data_half_made_are_made_again(folder):
 
 def test_a_path_too_long_for_a_socket_gets_a_short_one(folder):
     deep = folder / ("a-rather-long-name-for-a-folder/" * 4)
-    with embedded.services(deep, durable=False) as both:
+    with running(deep) as both:
         longest = both.postgres.sockets / ".s.PGSQL.5432"
 
         assert len(os.fsencode(longest)) <= 107
@@ -164,9 +173,9 @@ def test_a_path_too_long_for_a_socket_gets_a_short_one(folder):
 def test_a_path_with_blanks_and_capitals_is_reached(folder):
     odd = folder / "My Project, Copy"
     odd.mkdir(mode=0o755)
-    with embedded.services(odd, durable=False) as both:
+    with running(odd) as both:
         assert execute(both.postgres, "SELECT 1") == [(1,)]
-        with redis.Redis.from_url(both.redis_url) as client:
+        with redis.Redis.from_url(both.valkey.url) as client:
             assert client.ping()
 
 
@@ -240,9 +249,9 @@ def test_the_servers_end_when_the_process_that_started_them_is_killed(folder):
     program = f"""
         import time
         from pathlib import Path
-        from config import embedded
-        with embedded.services(Path({str(folder)!r}), durable=False) as both:
-            print(both.postgres.pid, both.valkey.pid, both.database_url, flush=True)
+        from tests.config.test_embedded import running
+        with running(Path({str(folder)!r})) as both:
+            print(both.postgres.pid, both.valkey.pid, both.postgres.url, flush=True)
             time.sleep(60)
     """
     starter = subprocess.Popen(
@@ -261,7 +270,7 @@ def test_the_servers_end_when_the_process_that_started_them_is_killed(folder):
     with pytest.raises(psycopg.OperationalError):
         session.execute("SELECT 1")
     session.close()
-    with embedded.services(folder, durable=False) as both:
+    with running(folder) as both:
         assert both.postgres.answers()
 
 

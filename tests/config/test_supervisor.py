@@ -194,8 +194,8 @@ def test_the_code_of_the_command_is_passed_on(state, services):
         "sh",
         "-c",
         "exit 7",
-        DATABASE_URL=services.database_url,
-        REDIS_URL=services.redis_url,
+        DATABASE_URL=services.postgres.url,
+        REDIS_URL=services.valkey.url,
     )
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (7, "", "")

@@ -34,7 +34,7 @@ def answered(case):
 
 
 def test_every_case_ends_awaiting_review_with_one_prediction_an_image(tmp_path, services):
-    if settings.SERVICES.database_url not in settings.os.environ["DATABASE_URL"]:
+    if settings.SERVICES.postgres.url not in settings.os.environ["DATABASE_URL"]:
         pytest.skip("the database server is not this test's to restart")
     version = make.model_version()
     large = make.case(images=IMAGES)
@@ -51,7 +51,8 @@ def test_every_case_ends_awaiting_review_with_one_prediction_an_image(tmp_path, 
         processes.forget_messages()
         worker.start()  # as the supervisor does
         wait_until(lambda: answered(large) > kept, "answers of the second worker")
-        settings.SERVICES.postgres.restart()
+        settings.SERVICES.postgres.stop()
+        settings.SERVICES.postgres.start()
 
         wait_until(
             lambda: Case.objects.filter(status=Case.Status.AWAITING_REVIEW).count() == 4,
