@@ -145,8 +145,7 @@ class LookBackViewSet(PrivateView, GenericViewSet[Task]):
     def answer(self, request: Request, task_id: int) -> Response:
         """Say what the second look found, once; a discrepancy that affects care asks for more."""
         task = self._task(task_id)
-        sent = LookBackAnswerSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
+        sent = self.sent(LookBackAnswerSerializer)
         workflow.look_back(task, self.reader, workflow.LookBack(**sent.validated_data))
         return Response(LookBackSerializer(self._task(task_id)).data)
 
@@ -255,8 +254,7 @@ class CaseHistologyView(PrivateView):
     def post(self, request: Request, case_id: UUID) -> Response:
         """Record a result of histology and correlate it; the same said again is kept once."""
         case = self._case(case_id)
-        sent = TissueSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
+        sent = self.sent(TissueSerializer)
         made = workflow.record_histology(case, self.reader, workflow.Tissue(**sent.validated_data))
         return Response(HistologySerializer(made).data)
 
@@ -379,8 +377,7 @@ class ReaderViewSet(PrivateView, GenericViewSet[Any]):
     def workload(self, request: Request, person_id: int) -> Response:
         """Set how much a person may read, or confirm it after six months (R9)."""
         person = self._person(person_id)
-        sent = WorkloadSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
+        sent = self.sent(WorkloadSerializer)
         workload.set_limit(person, self.reader, **sent.validated_data)
         return Response(ReaderSerializer(workload.of(person)).data)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
@@ -15,6 +15,7 @@ from rest_framework.exceptions import NotFound, ParseError, PermissionDenied
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
@@ -39,6 +40,9 @@ OF_A_CASE = NOT_ALLOWED | {
 OF_A_VERB = OF_A_CASE | {
     409: OpenApiResponse(answers.RefusalSerializer, "It does not fit the case as it is now."),
 }
+TOLD = {200: answers.CaseSerializer} | OF_A_VERB  # a verb answers with the case as it is then
+TOLD_OR_REFUSED = TOLD | {400: FIELDS_REFUSED}
+S = TypeVar("S", bound="BaseSerializer[Any]")
 
 
 class PrivateView(APIView):
@@ -59,6 +63,12 @@ class PrivateView(APIView):
     def reader(self) -> User:
         """The person who asks; every view here requires one."""
         return cast("User", self.request.user)
+
+    def sent(self, kind: type[S], *, partial: bool = False) -> S:
+        """What was sent, checked; what is wrong with it is a 400 that names the fields."""
+        sent = kind(data=self.request.data, partial=partial)
+        sent.is_valid(raise_exception=True)
+        return sent
 
 
 class CaseViewSet(PrivateView, GenericViewSet[Case]):
@@ -102,8 +112,7 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
     )
     def create(self, request: Request) -> Response:
         """Register a specimen as a case; it takes images until it is submitted."""
-        sent = requests.AccessionSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
+        sent = self.sent(requests.AccessionSerializer)
         case = workflow.accession(self.reader, sent.accession())
         return self._told(case.pk, status.HTTP_201_CREATED)
 
@@ -114,15 +123,11 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         audit.viewed(case, self.reader)
         return self._told(case.pk)
 
-    @extend_schema(
-        request=requests.AccessionSerializer,
-        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
-    )
+    @extend_schema(request=requests.AccessionSerializer, responses=TOLD_OR_REFUSED)
     def partial_update(self, request: Request, case_id: UUID) -> Response:
         """Mend what was said at accession, while the case is a draft."""
         case = self.get_object()
-        sent = requests.AccessionSerializer(data=request.data, partial=True)
-        sent.is_valid(raise_exception=True)
+        sent = self.sent(requests.AccessionSerializer, partial=True)
         workflow.revise(case, self.reader, sent.revision_of(case))
         return self._told(case_id)
 
@@ -173,7 +178,7 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         told = overlay.to_json() | {"image": image.pk}
         return self._answer(answers.ActivationSerializer, told)
 
-    @extend_schema(request=None, responses={200: answers.CaseSerializer} | OF_A_VERB)
+    @extend_schema(request=None, responses=TOLD)
     @action(detail=True, methods=["post"])
     def submit(self, request: Request, case_id: UUID) -> Response:
         """Hand a draft with its images to the workers."""
@@ -182,7 +187,7 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         )
         return self._told(case_id)
 
-    @extend_schema(request=None, responses={200: answers.CaseSerializer} | OF_A_VERB)
+    @extend_schema(request=None, responses=TOLD)
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, case_id: UUID) -> Response:
         """Give a failed case a new run; what earlier runs answered is kept."""
@@ -191,7 +196,7 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         )
         return self._told(case_id)
 
-    @extend_schema(request=None, responses={200: answers.CaseSerializer} | OF_A_VERB)
+    @extend_schema(request=None, responses=TOLD)
     @action(detail=True, methods=["post"])
     def reclassify(self, request: Request, case_id: UUID) -> Response:
         """Ask the current model version where an older one answered; older answers are kept."""
@@ -200,44 +205,36 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         )
         return self._told(case_id)
 
-    @extend_schema(request=None, responses={200: answers.CaseSerializer} | OF_A_VERB)
+    @extend_schema(request=None, responses=TOLD)
     @action(detail=True, methods=["post"])
     def claim(self, request: Request, case_id: UUID) -> Response:
         """Take a case that waits for a read of one's role; only one person can."""
         workflow.claim(self.get_object(), self.reader)
         return self._told(case_id)
 
-    @extend_schema(request=None, responses={200: answers.CaseSerializer} | OF_A_VERB)
+    @extend_schema(request=None, responses=TOLD)
     @action(detail=True, methods=["post"])
     def release(self, request: Request, case_id: UUID) -> Response:
         """Give a claimed case back; the findings stay for when its reader claims it again."""
         workflow.release(self.get_object(), self.reader)
         return self._told(case_id)
 
-    @extend_schema(
-        request=requests.HandOverSerializer,
-        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
-    )
+    @extend_schema(request=requests.HandOverSerializer, responses=TOLD_OR_REFUSED)
     @action(detail=True, methods=["post"], url_path="hand-over")
     def hand_over(self, request: Request, case_id: UUID) -> Response:
         """Give a case that one holds to a colleague, who holds it from now on."""
         case = self.get_object()
-        sent = requests.HandOverSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
+        sent = self.sent(requests.HandOverSerializer)
         to = self._colleague(case, sent.validated_data["to"])
         workflow.hand_over(case, self.reader, to, sent.validated_data["comment"])
         return self._told(case_id)
 
-    @extend_schema(
-        request=requests.SendBackSerializer,
-        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
-    )
+    @extend_schema(request=requests.SendBackSerializer, responses=TOLD_OR_REFUSED)
     @action(detail=True, methods=["post"], url_path="send-back")
     def send_back(self, request: Request, case_id: UUID) -> Response:
         """Give a case that one holds back for rework, or for another screening, and say why."""
         case = self.get_object()
-        sent = requests.SendBackSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
+        sent = self.sent(requests.SendBackSerializer)
         asked = sent.validated_data.get("screener")
         screener = None if asked is None else self._colleague(case, asked)
         workflow.send_back(case, self.reader, sent.validated_data["comment"], screener)
@@ -272,8 +269,7 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
     def findings(self, request: Request, case_id: UUID) -> Response:
         """Keep the reviewer's findings, all of them or none; the model never makes one."""
         case = self.get_object()
-        sent = requests.DecisionsSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
+        sent = self.sent(requests.DecisionsSerializer)
         decisions = sent.list_decisions()
         standing = queries.compared_findings(case)
         try:
@@ -293,8 +289,7 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
     def displays(self, request: Request, case_id: UUID) -> Response:
         """Keep that cells were in sight of the reviewer; a case is signed once all of them were."""
         case = self.get_object()
-        sent = requests.DisplaysSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
+        sent = self.sent(requests.DisplaysSerializer)
         try:
             workflow.display(case, self.reader, sent.validated_data["images"])
         except workflow.Refused as error:
@@ -314,108 +309,80 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         seen = sight.of(self.reader, case)
         return self._answer(answers.StaleSerializer, told, status.HTTP_409_CONFLICT, sight=seen)
 
-    @extend_schema(
-        request=requests.ReadSerializer,
-        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
-    )
+    @extend_schema(request=requests.ReadSerializer, responses=TOLD_OR_REFUSED)
     @action(detail=True, methods=["post"])
     def commit(self, request: Request, case_id: UUID) -> Response:
         """Lock one's own read; what comes next is said by the rules of the laboratory (R11)."""
         case = self.get_object()
-        sent = requests.ReadSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
+        sent = self.sent(requests.ReadSerializer)
         workflow.commit(case, self.reader, sent.read())
         return self._told(case_id)
 
-    @extend_schema(
-        request=requests.ConcludeSerializer,
-        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
-    )
+    @extend_schema(request=requests.ConcludeSerializer, responses=TOLD_OR_REFUSED)
     @action(detail=True, methods=["post"])
     def conclude(self, request: Request, case_id: UUID) -> Response:
         """Say what one stands by after a blind screening; a change asks for a reason (R22)."""
         case = self.get_object()
-        sent = requests.ConcludeSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
+        sent = self.sent(requests.ConcludeSerializer)
         reason = sent.validated_data.get("change_reason", "")
         workflow.conclude(case, self.reader, sent.read(), reason)
         return self._told(case_id)
 
-    @extend_schema(request=None, responses={200: answers.CaseSerializer} | OF_A_VERB)
+    @extend_schema(request=None, responses=TOLD)
     @action(detail=True, methods=["post"])
     def refer(self, request: Request, case_id: UUID) -> Response:
         """Hand a case to the pathologists that none of the rules sends there."""
         workflow.refer(self.get_object(), self.reader)
         return self._told(case_id)
 
-    @extend_schema(
-        request=requests.CredentialsSerializer,
-        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
-    )
+    @extend_schema(request=requests.CredentialsSerializer, responses=TOLD_OR_REFUSED)
     @action(detail=True, methods=["post"], url_path="sign-out")
     def sign_out(self, request: Request, case_id: UUID) -> Response:
         """Release a plain negative case with the signature of who screened it (R2)."""
         case = self.get_object()
-        sent = requests.CredentialsSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
+        sent = self.sent(requests.CredentialsSerializer)
         proof = reauthenticate(request, **sent.given())
         workflow.sign_out(case, self.reader, proof)
         return self._told(case_id)
 
-    @extend_schema(
-        request=requests.SignSerializer,
-        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
-    )
+    @extend_schema(request=requests.SignSerializer, responses=TOLD_OR_REFUSED)
     @action(detail=True, methods=["post"])
     def sign(self, request: Request, case_id: UUID) -> Response:
         """Sign a case out with adequacy, interpretation and one's password, token or not (R15)."""
         case = self.get_object()
-        sent = requests.SignSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
+        sent = self.sent(requests.SignSerializer)
         proof = reauthenticate(request, **sent.given())
         pictures = sent.validated_data.get("pictures")
         reason = sent.validated_data.get("change_reason", "")
         workflow.sign(case, self.reader, sent.read(), proof, pictures, reason=reason)
         return self._told(case_id)
 
-    @extend_schema(
-        request=requests.AddendSerializer,
-        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
-    )
+    @extend_schema(request=requests.AddendSerializer, responses=TOLD_OR_REFUSED)
     @action(detail=True, methods=["post"])
     def addend(self, request: Request, case_id: UUID) -> Response:
         """Add information to a released report: a new version with the same result (R12)."""
         case = self.get_object()
-        sent = requests.AddendSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
+        sent = self.sent(requests.AddendSerializer)
         proof = reauthenticate(request, **sent.given())
         workflow.addend(case, self.reader, sent.change(), sent.validated_data["text"], proof)
         return self._told(case_id)
 
-    @extend_schema(
-        request=requests.AmendSerializer,
-        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
-    )
+    @extend_schema(request=requests.AmendSerializer, responses=TOLD_OR_REFUSED)
     @action(detail=True, methods=["post"])
     def amend(self, request: Request, case_id: UUID) -> Response:
         """Change result or findings of a released report, in a version that names the earlier."""
         case = self.get_object()
-        sent = requests.AmendSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
+        sent = self.sent(requests.AmendSerializer)
         proof = reauthenticate(request, **sent.given())
         workflow.amend(case, self.reader, sent.change(), sent.read(), proof, cells=sent.decisions())
         return self._told(case_id)
 
-    @extend_schema(
-        request=requests.CorrectSerializer,
-        responses={200: answers.CaseSerializer, 400: FIELDS_REFUSED} | OF_A_VERB,
-    )
+    @extend_schema(request=requests.CorrectSerializer, responses=TOLD_OR_REFUSED)
     @action(detail=True, methods=["post"])
     def correct(self, request: Request, case_id: UUID) -> Response:
         """Mend a clerical error in a released report, and in its case."""
         case = self.get_object()
-        sent = requests.CorrectSerializer(data=request.data)
-        sent.is_valid(raise_exception=True)
+        sent = self.sent(requests.CorrectSerializer)
         seen = get_object_or_404(case.reports, version=sent.validated_data["supersedes"])
         said = signed_content(seen, case)
         if said is None:
