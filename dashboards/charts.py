@@ -242,11 +242,11 @@ def agreement(found: Agreement) -> Figure:
 
 
 MONTHS_IN_A_YEAR = 12
-# each kind of change by colour and by pattern
+# each kind of change with its fill, its outline, and the ink that can be read on it
 CHANGES = (
-    ("Addenda", "addenda", "var(--accent)", ""),
-    ("Amendments", "amendments", "var(--warn)", "/"),
-    ("Corrections", "corrections", "var(--line-strong)", "."),
+    ("Addenda", "addenda", "var(--accent)", "var(--accent)", "var(--accent-ink)"),
+    ("Amendments", "amendments", "var(--warn-soft)", "var(--warn)", "var(--ink)"),
+    ("Corrections", "corrections", "var(--surface)", "var(--line-strong)", "var(--ink)"),
 )
 
 
@@ -260,10 +260,15 @@ def report_changes(rows: Sequence[ReportMonth]) -> Figure:
             "name": label,
             "x": [f"{month:%b %Y}" for month in months],
             "y": [getattr(found[month], name) if month in found else 0 for month in months],
-            "marker": {"color": colour, "pattern": {"shape": pattern, "fgcolor": "var(--surface)"}},
+            "text": [label if row and getattr(row, name) else "" for row in map(found.get, months)],
+            "textposition": "inside",
+            "textangle": 0,
+            "insidetextanchor": "middle",
+            "insidetextfont": {"color": ink},
+            "marker": {"color": fill, "line": {"color": outline, "width": 2}},
             "hovertemplate": "%{y}<extra>%{fullData.name}</extra>",
         }
-        for label, name, colour, pattern in CHANGES
+        for label, name, fill, outline, ink in CHANGES
     ]
     highest = max((row.addenda + row.amendments + row.corrections for row in rows), default=0)
     return {

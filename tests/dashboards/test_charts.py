@@ -172,4 +172,8 @@ def test_report_changes_are_a_pile_a_month_told_apart_by_more_than_colour():
         ("Corrections", [0, 0, 1]),
     ]
     assert bars[0]["x"] == ["Nov 2025", "Dec 2025", "Jan 2026"]
-    assert len({bar["marker"]["pattern"]["shape"] for bar in bars}) == len(bars)
+    assert [bar["text"] for bar in bars] == [
+        ["Addenda", "", ""],
+        ["Amendments", "", ""],
+        ["", "", "Corrections"],
+    ]
