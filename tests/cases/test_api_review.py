@@ -167,7 +167,7 @@ def test_a_stale_finding_overwrites_nothing_and_is_told_what_stands():
     assert answer.status_code == 409
     told = answer.json()
     assert told["detail"] == (
-        f"The finding for {first.name} was changed elsewhere meanwhile. "
+        "The finding for one of these cells was changed elsewhere meanwhile. "
         "Nothing was overwritten; look at the newer one first."
     )
     assert told["findings"] == [standing]

@@ -41,10 +41,10 @@ def width_of(page, element):
 
 def test_every_chart_is_drawn_and_the_browser_has_nothing_to_complain_of(page, address, complaints):
     response = page.goto(address)
-    page.wait_for_function("document.querySelectorAll('.chart .main-svg').length >= 5")
+    page.wait_for_function("document.querySelectorAll('.chart .main-svg').length >= 6")
 
     assert "default-src 'self'" in response.headers["content-security-policy"]
-    assert page.locator(".js-plotly-plot").count() == page.locator("[data-chart]").count() == 5
+    assert page.locator(".js-plotly-plot").count() == page.locator("[data-chart]").count() == 6
     assert page.locator("[data-chart=cells-figure]").get_by_text("Model 1").count() == 5
     assert complaints == []
 
