@@ -32,12 +32,10 @@ USUAL_SIDE = 224  # what such networks are commonly served at
 POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def report(files: Sequence[bytes]) -> None:
+def report(files: Sequence[bytes], folder: Path) -> None:
     """Print every table."""
-    from inference import manifest
     from inference.preprocess import SIDE
 
-    folder = manifest.shipped_folder()
     counts = [threads for threads in THREADS if threads <= (os.cpu_count() or 1)]
     print(f"\nImages a second, {len(files)} pictures from bytes to answer, {folder.name}\n")
     print(f"{'':52}" + "".join(f"{_count(threads, 'thread'):>11}" for threads in counts))

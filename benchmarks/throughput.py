@@ -33,6 +33,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=200, help="how many pictures")
     parser.add_argument("--images", type=Path, help="a folder of pictures instead of drawn ones")
+    parser.add_argument(
+        "--model", type=Path, help="a model folder to compute with instead of the shipped one"
+    )
     parser.add_argument("--uploads", type=int, default=3, help="files sent at the same time")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--cases", type=int, default=4, help="cases that the pictures belong to")
@@ -47,7 +50,9 @@ def main() -> None:
     if chosen.only != "path":
         import compute
 
-        compute.report(files[:COMPUTED])
+        from inference import manifest
+
+        compute.report(files[:COMPUTED], chosen.model or manifest.shipped_folder())
     if chosen.only != "compute":
         _whole_path(files, chosen)
 
