@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from accounts.models import User
 from cases import arrangement, charts, keys, queries, reading, sight, similar, tiles
 from cases.arrangement import Layout
 from cases.models import Case, CellImage, ReaderPreferences
@@ -33,11 +34,14 @@ def gallery(request: HttpRequest, case: Case, around: Mapping[str, object]) -> H
     if "all" in request.GET:
         layout = layout.unfiltered()
     shown = layout.arrange(cells)
+    user = reader(request)
+    has_read = _has_read(user, case, context["may"])
     page = Paginator(shown, PAGE).get_page(request.GET.get("page"))
     context |= _room(context, cells, shown, layout) | _keys(own)
     context |= {
         "cell": (shown or cells)[0],
-        "after": _after_own_read(request, case),
+        "has_read": has_read,
+        "after": following(user, case) if has_read else None,
         "page": page,
         "first_place": page.start_index(),
         "earlier": queries.other_cases(case),
@@ -77,12 +81,10 @@ def cell(request: HttpRequest, case_id: UUID, image_id: UUID) -> HttpResponse:
     return render(request, "cases/gallery.html", context)
 
 
-def _after_own_read(request: HttpRequest, case: Case) -> Case | None:
-    """Where the work goes on for who has read the case and does not hold it any more."""
-    user = reader(request)
-    has_read = case.reviews.filter(reader=user, committed_at__isnull=False).exists()
-    is_theirs = case.holder == user or case.status == Case.Status.SIGNED
-    return following(user, case) if has_read and not is_theirs else None
+def _has_read(user: User, case: Case, verbs: set[str]) -> bool:
+    """Whether this person has read the case, and it went on to others since."""
+    is_with_others = case.status != Case.Status.SIGNED and not {"decide", "claim"} & verbs
+    return is_with_others and case.reviews.filter(reader=user, committed_at__isnull=False).exists()
 
 
 def _laid_out(case: Case, seen: Sight, own: ReaderPreferences) -> tuple[list[Cell], Layout]:

@@ -7,6 +7,7 @@ const TILES = {
   medium: { least: 11.5, words: 8.75 },
   large: { least: 17, words: 7.75 },
 }; // in rem: the least width, and the height of what stands around the picture
+const UNSAID = 3.5; // rem that are not needed where the model says nothing
 const GAP = 0.625;
 const FRAME = 1.125; // padding and border on both sides
 
@@ -32,7 +33,8 @@ export class Grid {
     const narrowest = Math.min(least * rem, width * 0.46);
     this.columns = Math.max(1, Math.floor((width + gap) / (narrowest + gap)));
     this.tileWidth = (width - gap * (this.columns - 1)) / this.columns;
-    this.tileHeight = this.tileWidth - FRAME * rem + words * rem;
+    const said = this.list.hasAttribute("data-blind-tiles") ? words - UNSAID : words;
+    this.tileHeight = this.tileWidth - FRAME * rem + said * rem;
     this.stepAcross = this.tileWidth + gap;
     this.stepDown = this.tileHeight + gap;
     this.width = width;
