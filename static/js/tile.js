@@ -23,8 +23,8 @@ function said({ model, share, abnormal, reasons, failure }) {
     const words = document.createElement("b");
     words.className = "needs-look";
     words.textContent = "Needs a human look";
-    const parts = [span("said by-model look", who, " ", words), span("look-reason", reasons[0])];
-    if (reasons.length > 1) parts.push(span("look-reason", "And more: open it large."));
+    const parts = [span("said by-model look", who, " ", words), " ", span("look-reason", reasons[0])];
+    if (reasons.length > 1) parts.push(" ", span("look-reason", "And more: open it large."));
     return parts;
   }
   if (model) return [span("said by-model", who, " ", ...mark(model, abnormal), " ", span("confidence", share))];
@@ -49,7 +49,9 @@ export function tileOf(row, place, addresses) {
   picture.src = addresses.thumbnail(row.id);
   const standing = span("");
   standing.dataset.standing = "";
-  link.append(span("cell-head", span("cell-place", place), chosen), picture, span("cell-said", ...said(row)), standing);
+  const words = said(row);
+  const told = words.length ? [span("cell-said", ...words)] : [];
+  link.append(span("cell-head", span("cell-place", place), chosen), picture, ...told, standing);
   tile.append(link);
   return tile;
 }

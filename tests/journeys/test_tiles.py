@@ -17,7 +17,8 @@ TOLD = """
 (tiles) => tiles.map((tile) => ({
   place: tile.dataset.place,
   model: tile.dataset.model,
-  words: [...tile.querySelectorAll("a > *")].map(({ textContent }) => textContent.replace(/\\s+/g, " ").trim()),
+  words: [...tile.querySelectorAll("a > *")].map((part) =>
+    part.textContent.replace(/\\s+/g, " ").trim()),
   picture: tile.querySelector("img").getAttribute("src"),
   instead: tile.querySelector("img").alt,
   leads: tile.querySelector("a").getAttribute("href"),
