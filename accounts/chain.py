@@ -94,10 +94,12 @@ def first_break(walk: Walk, kept: Iterable[KeptHead] = ()) -> str | None:
     """
     head = walk.head()
     length = head.length if head else 0
-    held = {one.length: one for one in kept}
+    held: dict[int, set[str]] = {}
+    for one in kept:
+        held.setdefault(one.length, set()).add(one.digest)
     expected, previous = 1, FIRST_PREVIOUS
     for row in walk.rows(length):
-        if broken := _broken(walk, row, expected, previous, held.pop(expected, None)):
+        if broken := _broken(walk, row, expected, previous, held.pop(expected, set())):
             return broken
         expected, previous = expected + 1, row["digest"]
     if expected <= length:
@@ -126,7 +128,7 @@ def _written(value: object) -> object:
 
 
 def _broken(
-    walk: Walk, row: dict[str, Any], expected: int, previous: str, kept: KeptHead | None
+    walk: Walk, row: dict[str, Any], expected: int, previous: str, kept: set[str]
 ) -> str | None:
     event = _event(walk, row)
     if row["sequence"] > expected:
@@ -141,7 +143,7 @@ def _broken(
             f"{event} does not follow the event before it: one of them was inserted, or changed"
             " together with its digest."
         )
-    if kept and kept.digest != row["digest"]:
+    if kept - {row["digest"]}:
         return f"{event} is not the one that a head kept elsewhere names: the chain was rewritten."
     return None
 

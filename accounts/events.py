@@ -39,6 +39,7 @@ class Action(StrEnum):
     READING_CHANGED = "reading-changed"
     SENIORITY_CHANGED = "seniority-changed"
     WORKLOAD_SET = "workload-set"
+    RECORDS_CHECKED = "records-checked"
 
 
 SENTENCES = {
@@ -68,9 +69,11 @@ SENTENCES = {
     Action.READING_CHANGED: "{actor} changed how the laboratory reads: {changes}",
     Action.SENIORITY_CHANGED: "{actor} changed whether {subject} is a senior: {changes}",
     Action.WORKLOAD_SET: "{actor} set how much {subject} may read: {changes}",
+    Action.RECORDS_CHECKED: "The records were checked, {looked_at}: {found}",
 }
 # Who came and who tried to; beside them, what is changed about accounts is soon out of sight.
 ARRIVALS = (Action.LOGGED_IN, Action.NOT_RECOGNISED, Action.LOCKED_OUT)
+NO_CHANGES = (*ARRIVALS, Action.RECORDS_CHECKED)
 FIELDS = {
     "role": "",  # the sentence says it
     "name": "name ",
@@ -103,7 +106,7 @@ def record(
     subject: User | None = None,
     *,
     changes: Mapping[str, Change] | None = None,
-    **facts: str | int,
+    **facts: str | int | list[str],
 ) -> AccountEvent:
     """Write one event, with the old and the new value of what changed; inside a transaction.
 
@@ -130,7 +133,7 @@ def recent(
     if only == "arrivals":
         events = events.filter(action__in=ARRIVALS)
     elif only == "changes":
-        events = events.exclude(action__in=ARRIVALS)
+        events = events.exclude(action__in=NO_CHANGES)
     return events.select_related("actor", "subject")
 
 

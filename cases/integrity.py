@@ -1,12 +1,24 @@
 """Whether what is kept is what was written: events, signed reports, pictures (R16, R18)."""
 
+import logging
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from uuid import UUID
 
-from accounts import chain
-from accounts.models import ChainHead, Laboratory
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from accounts import chain, events
+from accounts.models import AccountEvent, ChainHead, Laboratory
 from cases import signature, storage
 from cases.models import AuditEvent, CellImage, Report
+from cases.wording import count
+
+NAMED = 100  # breaks that the record of a check names; more are counted
+CHECKED_WITHIN = timedelta(days=2)  # the clock checks every night
+
+logger = logging.getLogger(__name__)
 
 COLUMNS = (
     *("sequence", "previous", "laboratory_id", "id", "case_id", "actor_id"),
@@ -16,9 +28,9 @@ COLUMNS = (
 
 def walks(laboratory: Laboratory) -> list[chain.Walk]:
     """Both chains of a laboratory."""
-    events = AuditEvent.objects.filter(laboratory=laboratory)
+    happened = AuditEvent.objects.filter(laboratory=laboratory)
     of_cases = chain.Walk(
-        laboratory, ChainHead.Chain.CASES, events, COLUMNS, "case__accession_number"
+        laboratory, ChainHead.Chain.CASES, happened, COLUMNS, "case__accession_number"
     )
     return [of_cases, chain.of_accounts(laboratory)]
 
@@ -29,8 +41,10 @@ def breaks(
     """A sentence for each chain, report and picture that is not what was written.
 
     Of a chain it is the first break. The chains come first, as the rest is held against them.
+    Beside the heads that were kept elsewhere, those that earlier checks recorded must be in them.
     """
     heads = [head for head in kept if head.laboratory == laboratory.pk]
+    heads += [_head_of(one) for one in checks(laboratory) if one.detail["length"]]
     for walk in walks(laboratory):
         broken = chain.first_break(walk, [head for head in heads if head.chain == walk.chain])
         if broken:
@@ -38,6 +52,61 @@ def breaks(
     yield from _reports(laboratory)
     if pictures:
         yield from _pictures(laboratory)
+
+
+def check(laboratory: Laboratory) -> AccountEvent:
+    """Look at everything that a laboratory keeps, and record what was found.
+
+    The record is an event of the chain of accounts, and names the head of the chain of cases: who
+    writes one of the two anew has to write the other anew as well.
+    """
+    head = ChainHead.objects.filter(laboratory=laboratory, chain=ChainHead.Chain.CASES).first()
+    kept = {
+        "event": sum(laboratory.chains.values_list("length", flat=True)),
+        "report": Report.objects.filter(case__laboratory=laboratory).count(),
+        "picture": CellImage.objects.filter(case__laboratory=laboratory).count(),
+    }
+    found = list(breaks(laboratory))
+    if found:
+        logger.error("%s found in the records of %s", count(len(found), "break"), laboratory)
+    with transaction.atomic():
+        return events.record(
+            events.Action.RECORDS_CHECKED,
+            laboratory,
+            None,
+            looked_at=", ".join(count(number, one) for one, number in kept.items()),
+            found=count(len(found), "break") if found else "everything is whole",
+            breaks=found[:NAMED],
+            broken=len(found),
+            length=head.length if head else 0,
+            digest=head.digest if head else chain.FIRST_PREVIOUS,
+        )
+
+
+def checks(laboratory: Laboratory) -> QuerySet[AccountEvent]:
+    """What the checks of a laboratory found, the latest first."""
+    return AccountEvent.objects.filter(
+        laboratory=laboratory, action=events.Action.RECORDS_CHECKED
+    ).order_by("-sequence")
+
+
+def alarm(laboratory: Laboratory) -> str:
+    """What an administrator has to know of the records at once; nothing where all is well."""
+    last = checks(laboratory).first()
+    if last and last.detail["broken"]:
+        return f"The last check of the records found {last.detail['found']}."
+    since = last.at if last else laboratory.created_at
+    silence = timezone.now() - since
+    if silence < CHECKED_WITHIN:
+        return ""
+    return f"The records were not checked for {silence.days} days: are worker and clock running?"
+
+
+def _head_of(check: AccountEvent) -> chain.KeptHead:
+    told = check.detail
+    return chain.KeptHead(
+        check.laboratory_id, ChainHead.Chain.CASES, told["length"], told["digest"]
+    )
 
 
 def _reports(laboratory: Laboratory) -> Iterator[str]:

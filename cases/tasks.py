@@ -6,7 +6,8 @@ from celery import shared_task
 from celery.signals import worker_process_init
 from django.db import DatabaseError, connections
 
-from cases import activation, queue, storage, workflow
+from accounts.models import Laboratory
+from cases import activation, integrity, queue, storage, workflow
 from cases.models import CellImage, ReadingSettings, Run
 from inference import registry
 from inference.calibration import CannotCalibrate
@@ -97,3 +98,16 @@ def recover() -> None:
 def sweep() -> None:
     """Remove stored pictures that no case names, every night."""
     workflow.sweep()
+
+
+@shared_task(name="cases.check_all_records")
+def check_all_records() -> None:
+    """Have the records of every laboratory checked, every night."""
+    for laboratory in Laboratory.objects.order_by("pk"):
+        queue.check_records(laboratory)
+
+
+@shared_task(name=queue.CHECK_RECORDS)
+def check_records(laboratory_id: int) -> None:
+    """Check what one laboratory keeps, and record what was found."""
+    integrity.check(Laboratory.objects.get(pk=laboratory_id))

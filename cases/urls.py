@@ -6,6 +6,8 @@ from cases import views
 
 urlpatterns = [
     path("laboratory/reading/", views.reading_settings, name="reading-settings"),
+    path("laboratory/records/", views.records, name="records"),
+    path("laboratory/records/check/", views.records_check, name="records-check"),
     path("look-backs/", views.look_backs, name="look-backs"),
     path("look-backs/<int:task_id>/", views.look_back, name="look-back"),
     path("histology/", views.histologies, name="histologies"),

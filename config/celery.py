@@ -14,5 +14,6 @@ app.autodiscover_tasks()
 app.conf.beat_schedule = {
     "recover": {"task": "cases.recover", "schedule": settings.RECOVER_EVERY},
     "sweep": {"task": "cases.sweep", "schedule": crontab(hour="3", minute="17")},
+    "check": {"task": "cases.check_all_records", "schedule": crontab(hour="2", minute="17")},
     "forget": {"task": "accounts.forget", "schedule": crontab(hour="3", minute="47")},
 }

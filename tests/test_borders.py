@@ -147,6 +147,8 @@ ANSWERS = {
     "laboratory-settings POST": (DRAFT, ADMINISTRATORS),
     "reading-settings GET": (DRAFT, ADMINISTRATORS),
     "reading-settings POST": (DRAFT, ADMINISTRATORS),
+    "records GET": (DRAFT, ADMINISTRATORS),
+    "records-check POST": (DRAFT, "in 403 403 to 403 403 to"),
     "dashboard GET": (DRAFT, MEMBERS),
     "look-backs GET": (DRAFT, MEMBERS),
     "look-back GET": (SIGNED, THE_LABORATORY),

@@ -2,7 +2,7 @@
 
 from cases.views.gallery import case_ahead, cell, cell_similar
 from cases.views.images import image, thumbnail
-from cases.views.laboratory import reading_settings
+from cases.views.laboratory import reading_settings, records, records_check
 from cases.views.passing_on import case_hand_over, case_pass_on, case_send_back
 from cases.views.preferences import gallery_layout, reading_keys
 from cases.views.preparation import (
@@ -71,6 +71,8 @@ __all__ = [
     "reading_settings",
     "reads",
     "reads_workload",
+    "records",
+    "records_check",
     "thumbnail",
     "worklist",
 ]

@@ -11,7 +11,8 @@ from django_htmx.http import HttpResponseClientRefresh
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
-from cases import audit, intake, permissions, queries, wording, workflow
+from accounts.permissions import can_manage_people
+from cases import audit, intake, integrity, permissions, queries, wording, workflow
 from cases.models import Case
 from cases.paging import CaseCursor
 from cases.views.found import find_case, frame, may_claim, reader
@@ -57,6 +58,7 @@ def worklist(request: HttpRequest) -> HttpResponse:
         "can_review": permissions.can_review(user),
         "claimable": claimable,
         "held": Case.HELD,
+        "alarm": integrity.alarm(user.laboratory) if can_manage_people(user) else "",
         "reads_cases": permissions.can_review(user) or claimable or any(map(in_hand, cases or ())),
     }
     return render(request, "cases/worklist.html", context)
