@@ -38,8 +38,13 @@ def require_fresh(proof: Reauthentication, user: User) -> None:
 
 
 def locked(case: Case, action: str, *sources: str) -> Case:
-    """The fresh case under a lock, in one of these states."""
-    fresh = Case.objects.with_people().select_for_update(of=("self",)).get(pk=case.pk)
+    """The fresh case under a lock, in one of these states.
+
+    The lock lets through what only refers to the case: an event of somebody who looks at it holds
+    the chain that the verb asks for next, and would wait for the case as long.
+    """
+    cases = Case.objects.with_people().select_for_update(of=("self",), no_key=True)
+    fresh = cases.get(pk=case.pk)
     if fresh.status not in sources:
         state = fresh.get_status_display().lower()
         raise InvalidTransition(f"Cannot {action} a case that is {state}{_and_with_whom(fresh)}")
