@@ -58,10 +58,10 @@ def due(case: Case) -> str:
 
 
 def since(moment: datetime) -> str:
-    """Like "14:05", with the day where that is another one than today."""
+    """Like "14:05 CET", with the day where that is another one than today."""
     then, today = timezone.localtime(moment), timezone.localtime(clock.now())
     day = "" if then.date() == today.date() else f"{then.day} {then:%b} "
-    return f"{day}{then:%H:%M}"
+    return f"{day}{then:%H:%M %Z}"
 
 
 def held(case: Case) -> str:

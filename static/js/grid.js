@@ -42,6 +42,7 @@ export class Grid {
     this.list.style.height = `${Math.max(0, rows * this.stepDown - gap)}px`;
   }
 
+  /* Also after the other view was shown: the window may have another width since. */
   resized() {
     if (!this.list.clientWidth || this.list.clientWidth === this.width) return;
     this.measure();

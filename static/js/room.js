@@ -324,7 +324,7 @@ function close() {
   history.replaceState(null, "", `${room.dataset.galleryUrl}#cell-${cells[current].id}`);
   document.title = document.title.replace(/^.*? · /, "");
   sight?.forget(inLarge("large-picture"));
-  grid.measure();
+  grid.resized();
   grid.render();
   show([...grid.drawn.keys()].map((index) => cells[index].id));
   moveTo(current);

@@ -141,7 +141,7 @@ def test_forty_cells_are_decided_and_signed_without_the_mouse(page, complaints, 
     assert counts(page) == [39, 1, 0, 40]
     assert standing(case) == expected
     assert Finding.objects.count() == 41  # the slip is kept too, withdrawn
-    assert tile(page, 1).locator("[data-standing]").inner_text() == "Finding: Confirmed"
+    assert tile(page, 1).locator("[data-standing]").text_content() == "Finding: Confirmed"
     assert "Corrected to Metaplastic" in tile(page, 2).inner_text()
     assert "Excluded: Out of focus" in tile(page, 3).inner_text()
 
@@ -589,6 +589,30 @@ def test_a_cell_opened_from_the_gallery_is_whole_in_its_frame(page, live_server,
     frame = page.locator(".picture-frame").bounding_box()
     assert picture["height"] == pytest.approx(frame["height"], abs=4)
     assert picture["y"] == pytest.approx(frame["y"], abs=3)
+
+
+def test_tiles_find_their_places_again_when_the_window_was_turned_beside_a_large_cell(
+    page, live_server, transactional_db
+):
+    case = claimed_case(6)
+    open_gallery(page, live_server, case)
+
+    press(page, "Enter")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.locator("[data-large]:visible").wait_for()
+    press(page, "Escape")
+    page.locator("li[data-cell]").nth(5).wait_for()
+
+    edges = page.evaluate(
+        "[...document.querySelectorAll('li[data-cell]')].map((tile) =>"
+        " Math.round(tile.getBoundingClientRect().right))"
+    )
+    rows = page.evaluate(
+        "new Set([...document.querySelectorAll('li[data-cell]')].map((tile) =>"
+        " Math.round(tile.getBoundingClientRect().top))).size"
+    )
+    assert max(edges) <= 390
+    assert rows == 3
 
 
 def opaque_at(canvas, across, down):
