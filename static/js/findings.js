@@ -10,10 +10,17 @@ import { pause, send } from "./api.js";
 const BATCH = 100; // decisions in one request
 const PAUSES = [1000, 2000, 4000, 8000, 15000]; // milliseconds between attempts; the last for ever
 const PATIENCE = 20_000; // milliseconds
-const UNDOABLE = 500;
+const STORED = 5000; // changes that can be undone after a reload; without one, all of them
 const NONE = Object.freeze({ cell_class: "", exclusion: "" });
 
 const same = (one, other) => one.cell_class === other.cell_class && one.exclusion === other.exclusion;
+/* The last steps, as many as together make no more changes than that. */
+function newest(steps, most) {
+  let room = most;
+  const tooMany = steps.findLastIndex((step) => (room -= step.length) < 0);
+  return steps.slice(tooMany + 1);
+}
+
 const words = ({ cell_class, exclusion }) => ({ cell_class, exclusion });
 
 export class Findings {
@@ -49,7 +56,7 @@ export class Findings {
   decide(changes) {
     const made = this.add(changes);
     if (made.length) {
-      this.past = [...this.past, made].slice(-UNDOABLE);
+      this.past.push(made);
       this.keep();
       this.resume();
     }
@@ -219,7 +226,8 @@ export class Findings {
   }
 
   keep() {
-    const { queue, past, settled, progress } = this;
+    const { queue, settled, progress } = this;
+    const past = newest(this.past, STORED);
     try {
       sessionStorage.setItem(this.key, JSON.stringify({ queue, past, settled, progress }));
     } catch {

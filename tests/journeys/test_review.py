@@ -286,6 +286,40 @@ def test_several_cells_are_selected_decided_and_undone_together(
     assert complaints == []
 
 
+PRESS_QUICKLY = """
+([codes, times]) => {
+  for (let n = 0; n < times; n += 1) {
+    const code = codes[n % codes.length];
+    const key = code.slice(-1).toLowerCase();
+    document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { code, key, bubbles: true }));
+  }
+}
+"""
+
+
+def test_every_step_is_undone_however_many_there_were_and_after_a_reload_too(
+    page, live_server, transactional_db
+):
+    case = claimed_case(1)
+    open_gallery(page, live_server, case)
+    page.route("**/findings/", lambda route: route.abort())  # 600 answers are not what is shown
+    page.on("dialog", lambda dialog: dialog.accept())  # "leave the page?"
+    press(page, "4")
+
+    page.evaluate(PRESS_QUICKLY, [["Digit3", "Digit5"], 600])
+    page.reload()
+    page.locator("[data-bench]").get_by_role("button", name="Metaplastic").wait_for()
+    assert "Corrected to Superficial" in tile(page, 1).inner_text()
+    page.evaluate(PRESS_QUICKLY, [["KeyU"], 600])
+
+    assert "Corrected to Parabasal" in tile(page, 1).inner_text()
+    assert counts(page) == [1, 0, 0, 1]
+    press(page, "u")
+    assert counts(page) == [0, 0, 1, 1]
+    press(page, "u")
+    assert page.locator("[data-announce]").text_content() == "There is nothing to undo."
+
+
 def test_a_held_key_decides_one_cell_only(page, live_server, transactional_db):
     case = claimed_case(4)
     open_gallery(page, live_server, case)
