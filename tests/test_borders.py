@@ -82,6 +82,7 @@ class World:
         return reverse(name, kwargs={key: values[key] for key in names})
 
 
+DISCLAIMER = "Research and education only, not for diagnosis."
 DRAFT, FAILED, SCREENING, TO_SIGN, WAITING, READING, SIGNED = (
     "draft",
     "failed",
@@ -329,6 +330,28 @@ def addresses(patterns, before=""):
             yield from addresses(entry.url_patterns, before + str(entry.pattern))
         else:
             yield entry.name, before + str(entry.pattern)
+
+
+@pytest.mark.parametrize("state", [DRAFT, READING, SIGNED])
+def test_r28_every_answer_says_what_it_is_not_for_and_every_page_shows_it(state):
+    rows = [row.split()[0] for row, (at, _) in ANSWERS.items() if at == state and " GET" in row]
+    world = World(state)
+    silent, pages = [], 0
+
+    for name in rows:
+        for actor in ("anonymous", "pathologist", "administrator"):
+            client = Client()
+            if actor != "anonymous":
+                client.force_login(world.people[actor])
+            answer = client.get(world.address(name))
+            is_page = b"<html" in answer.getvalue()
+            pages += is_page
+            says_so = not is_page or DISCLAIMER.encode() in answer.getvalue()
+            if answer.headers["Disclaimer"] != DISCLAIMER or not says_so:
+                silent.append((name, actor, answer.status_code))
+
+    assert pages
+    assert silent == []
 
 
 # Django's own views: to whom is logged in already, and for a link that is no longer good

@@ -291,7 +291,8 @@ PRESS_QUICKLY = """
   for (let n = 0; n < times; n += 1) {
     const code = codes[n % codes.length];
     const key = code.slice(-1).toLowerCase();
-    document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { code, key, bubbles: true }));
+    const pressed = new KeyboardEvent("keydown", { code, key, bubbles: true });
+    document.activeElement.dispatchEvent(pressed);
   }
 }
 """
