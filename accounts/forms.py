@@ -129,7 +129,23 @@ class RoleForm(forms.Form):
     role = forms.ChoiceField(label="Role from now on", choices=Role.choices)
 
 
-class LaboratoryForm(forms.ModelForm):  # type: ignore[type-arg] # not at run time
+class SettingsForm(forms.ModelForm):  # type: ignore[type-arg] # not at run time
+    """Settings as a page shows them, each with what it was when the page was made.
+
+    What was left as it was is not saved: a page of an hour ago does not undo a colleague's change.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 -- Django's
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.show_hidden_initial = True
+
+    def wanted(self) -> dict[str, Any]:
+        """What was changed on the page, by the name of the setting."""
+        return {name: self.cleaned_data[name] for name in self.changed_data}
+
+
+class LaboratoryForm(SettingsForm):
     class Meta:
         model = Laboratory
         fields = [
@@ -161,10 +177,6 @@ class LaboratoryForm(forms.ModelForm):  # type: ignore[type-arg] # not at run ti
         typed: str = self.cleaned_data["time_zone"].strip().replace(" ", "_")
         known = {name.casefold(): name for name in time_zones()}
         return known.get(typed.casefold(), typed)
-
-    def wanted(self) -> dict[str, Any]:
-        """What was chosen, by the name of the setting."""
-        return {name: self.cleaned_data[name] for name in self.Meta.fields}
 
 
 class TokenForm(forms.ModelForm):  # type: ignore[type-arg] # not at run time

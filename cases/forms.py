@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.forms.boundfield import BoundField, BoundWidget
 from django.http import QueryDict
 
-from accounts.forms import CredentialsForm
+from accounts.forms import CredentialsForm, SettingsForm
 from accounts.models import User
 from cases import bethesda, correlation, reading, workflow
 from cases.models import SET_LEVELS, Case, Histology, ReadingSettings, Task
@@ -251,7 +251,7 @@ class CorrectForm(ChangeForm):
         return Correction(**{name: self.cleaned_data[name] for name in names})
 
 
-class ReadingForm(forms.ModelForm):  # type: ignore[type-arg] # not at run time
+class ReadingForm(SettingsForm):
     """How the laboratory reads; the order is the one in which a case meets each setting."""
 
     class Meta:
@@ -309,10 +309,6 @@ class ReadingForm(forms.ModelForm):  # type: ignore[type-arg] # not at run time
                     {"set_level": f"{version} has no prediction sets at this level."}
                 )
         return cleaned
-
-    def wanted(self) -> dict[str, Any]:
-        """What was chosen, by the name of the setting."""
-        return {name: self.cleaned_data[name] for name in self.Meta.fields}
 
 
 class HandOverForm(forms.Form):
