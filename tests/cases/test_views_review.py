@@ -225,19 +225,6 @@ def test_a_page_asks_the_database_as_often_for_three_cells_as_for_one(client, pa
     assert counts[0] == counts[1] > 0
 
 
-def test_the_last_partial_page_of_cells_is_there_without_scripts_too(client):
-    case = make.case(Status.AWAITING_REVIEW, images=50)
-    client.force_login(case.accessioned_by)
-    gallery = page_of("case-detail", case)
-
-    first, second = (client.get(gallery, {"page": number}) for number in (1, 2))
-
-    assert (tiles(first).count('class="cell"'), tiles(second).count('class="cell"')) == (48, 2)
-    assert 'data-place="50"' in tiles(second)
-    handed = [row["id"] for row in second.context["rows"]]
-    assert sorted(handed) == sorted(str(image.pk) for image in case.images.all())
-
-
 def test_the_gallery_is_laid_out_as_each_reader_asked(client):
     case = in_review(client, images=3)
     one, two, three = case.images.all()
@@ -470,21 +457,6 @@ def test_a_finding_is_made_and_taken_back_by_a_form_without_scripts(client):
     assertRedirects(answer, page_of("cell", case, image))
     assert made.cell_class == "Metaplastic"
     assert not Finding.objects.filter(withdrawn_at=None).exists()
-
-
-def test_a_stale_form_overwrites_nothing_and_says_so(client):
-    case = in_review(client, images=1)
-    image = case.images.get()
-    newer = make.finding(case, image, CellClass.KOILOCYTOTIC)
-
-    answer = client.post(
-        page_of("case-decide", case),
-        {"image": image.pk, "replaces": "", "cell_class": "Metaplastic"},
-        follow=True,
-    )
-
-    assertContains(answer, "changed elsewhere meanwhile")
-    assert Finding.objects.get(withdrawn_at=None) == newer
 
 
 def test_a_cell_is_read_only_for_whoever_does_not_hold_the_case(client):
