@@ -122,10 +122,9 @@ def after_rescreen(first: Read, second: Read, rules: Rules, abnormal_cells: int 
     return Verdict(Outcome.AGREE, "R5", "The second reader agrees, so the case may be released")
 
 
-def _result(read: Read) -> tuple[str, frozenset[str], bool]:
-    """What two readers must agree on; organisms and quality indicators may differ."""
-    return (
-        read.adequacy.value,
-        frozenset(read.interpretations),
-        bool(bethesda.reactive_changes(read)),
-    )
+def _result(read: Read) -> tuple[frozenset[str], bool]:
+    """What two readers must agree on; organisms and quality indicators may differ.
+
+    A specimen that one of them finds unsatisfactory has no interpretation (R3).
+    """
+    return frozenset(read.interpretations), bool(bethesda.reactive_changes(read))

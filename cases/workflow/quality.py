@@ -19,7 +19,8 @@ Status = Case.Status
 def open_look_backs(case: Case, user: User, read: bethesda.Read) -> list[Task]:
     """List the patient's negative cases of the last five years where a read is as grave as HSIL.
 
-    Called by the verbs that issue a report, within their transactions; asked again it adds nothing.
+    Called by the verbs once they have issued the grave report, within their transactions; asked
+    again it adds nothing.
     """
     if not bethesda.calls_for_look_back(read):
         return []
@@ -30,7 +31,6 @@ def open_look_backs(case: Case, user: User, read: bethesda.Read) -> list[Task]:
             case__status=Status.SIGNED,
             case__signed_at__gte=_years_ago(clock.now()),
         )
-        .exclude(case=case)
         .select_related("case")
         .order_by("case__signed_at")
     )

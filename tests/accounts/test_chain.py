@@ -1,6 +1,8 @@
 """The chain of account events: filled in by the database, held together, computed again here."""
 
 import re
+from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError, transaction
@@ -242,6 +244,27 @@ def test_r18_an_event_inserted_in_the_middle_is_named():
     assert re.search("Event 2 .*“forged”.* was changed or moved", broken(person.laboratory))
 
 
+@pytest.mark.django_db
+def test_r18_an_event_inserted_beside_another_of_its_number_is_named():
+    person = make.administrator()
+    written = events_of(person, 3)
+    walk = chain.of_accounts(person.laboratory)
+    row = list(walk.rows(3))[1] | {"id": uuid4(), "previous": written[1].digest}
+    row["recorded_at"] += timedelta(seconds=1)
+
+    with without_triggers() as cursor:
+        cursor.execute("DROP INDEX account_event_has_its_place_in_the_chain")
+        cursor.execute(
+            "INSERT INTO accounts_accountevent (id, laboratory_id, actor_id, subject_id, action,"
+            " detail, at, sequence, previous, recorded_at, digest) SELECT %s, laboratory_id,"
+            " actor_id, subject_id, action, detail, at, sequence, %s, %s, %s"
+            " FROM accounts_accountevent WHERE sequence = 2",
+            [row["id"], row["previous"], row["recorded_at"], chain.digest_of(row, walk.columns)],
+        )
+
+    assert re.search("Event 2 .* is there twice", broken(person.laboratory) or "")
+
+
 def rewritten(laboratory):
     """The last two events written anew by somebody who knows how digests are computed."""
     walk = chain.of_accounts(laboratory)
@@ -296,7 +319,7 @@ def test_heads_kept_of_a_chain_that_has_grown_since_are_found_in_it():
 
 
 @pytest.mark.django_db
-def test_a_changed_event_whose_digest_was_computed_anew_does_not_fit_the_next_one():
+def test_r18_a_changed_event_whose_digest_was_computed_anew_does_not_fit_the_next_one():
     person = make.administrator()
     events_of(person, 3)
     walk = chain.of_accounts(person.laboratory)

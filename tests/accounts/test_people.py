@@ -68,7 +68,7 @@ def test_an_administrator_deactivated_a_moment_ago_invites_nobody():
     assert not Invitation.objects.exists()
 
 
-def test_the_address_of_an_account_is_never_given_to_another():
+def test_r17_the_address_of_an_account_is_never_given_to_another():
     administrator = make.administrator()
     make.user(email="ada@example.org", is_active=False)
 

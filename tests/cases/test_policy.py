@@ -149,6 +149,12 @@ def test_r6_two_reads_agree_or_a_pathologist_decides(second, rules, outcome):
     assert verdict.outcome == outcome
 
 
+def test_r1_what_two_cytotechnologists_agree_on_is_no_more_final_than_what_one_said():
+    verdict = policy.after_rescreen(said("ASC-US"), said("ASC-US"), SIGNS)
+
+    assert (verdict.outcome, verdict.rule) == (Outcome.REFER, "R1")
+
+
 def test_r6_an_abnormal_cell_that_the_second_reader_found_brings_a_pathologist():
     verdict = policy.after_rescreen(said("NILM"), said("NILM"), SIGNS, abnormal_cells=1)
 

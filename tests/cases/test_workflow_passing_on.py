@@ -280,7 +280,7 @@ def test_a_case_is_passed_on_over_the_api():
     assert [row["id"] for row in queue.json()["results"]] == [str(case.pk)]
 
 
-def test_who_has_yet_to_read_blind_does_not_see_what_colleagues_said_of_the_case():
+def test_r6_who_has_yet_to_read_blind_does_not_see_what_colleagues_said_of_the_case():
     case = make.case(Status.SCREENING, images=1)
     case.laboratory.reading = ReadingSettings.objects.create(
         laboratory=case.laboratory, primary_screening=True
@@ -322,7 +322,7 @@ def test_r6_a_rescreen_is_not_handed_over_to_who_screened_the_case():
         workflow.hand_over(case, case.reviewer, screener)
 
 
-def test_a_rescreen_waits_in_the_queue_of_those_who_may_do_it():
+def test_r6_a_rescreen_waits_in_the_queue_of_those_who_may_do_it():
     case = make.case(Status.AWAITING_RESCREEN, images=1)
     screener, senior = senior_of(case), senior_of(case)
     screened(case, screener)

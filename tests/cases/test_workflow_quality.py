@@ -52,7 +52,15 @@ def years(number):
     return timedelta(days=365 * number)
 
 
-@pytest.mark.parametrize("grave", ["HSIL", "SCC", "AIS", "ADC-EC", "MAL-OTHER"])
+GRAVE = {"HSIL", "HSIL-INV", "SCC", "AIS", "ADC-EC", "ADC-EM", "ADC-EXT", "ADC-NOS", "MAL-OTHER"}
+
+
+@pytest.mark.parametrize("code", bethesda.INTERPRETATIONS)
+def test_r7_hsil_adenocarcinoma_and_every_other_malignancy_call_for_a_look_back(code):
+    assert bethesda.calls_for_look_back(said(code)) is (code in GRAVE)
+
+
+@pytest.mark.parametrize("grave", ["HSIL", "MAL-OTHER"])
 def test_r7_a_grave_result_lists_the_patients_negative_cases_of_five_years(reader, patient, grave):
     negative = signed_case(reader, said("NILM"), patient=patient, ago=years(4))
     signed_case(reader, said("NILM"), patient=patient, ago=years(6))
@@ -74,6 +82,20 @@ def test_r7_a_milder_result_lists_nothing(reader, patient):
     signed_case(reader, said("ASC-H"), patient=patient)
 
     assert not Task.objects.exists()
+
+
+def test_r7_the_report_in_force_says_whether_an_earlier_case_was_negative(reader, patient):
+    found, overcalled = (
+        signed_case(reader, said(first), patient=patient, ago=years(1))
+        for first in ("NILM", "LSIL")
+    )
+    change = Change(supersedes=1, reason="Read again.", affects_care=False)
+    workflow.amend(found, reader, change, said("LSIL"), proof(reader))
+    workflow.amend(overcalled, reader, change, said("NILM"), proof(reader))
+
+    signed_case(reader, said("HSIL"), patient=patient)
+
+    assert Task.objects.get().case == overcalled
 
 
 def test_r7_an_amendment_to_a_grave_result_lists_them_too_and_once(reader, patient):
@@ -213,20 +235,41 @@ def test_r8_a_result_is_recorded_beside_a_signed_case_with_the_cause_of_a_differ
     with pytest.raises(Refused, match=r"Major step difference.*R8"):
         workflow.record_histology(case, reader, tissue())
 
-    made = workflow.record_histology(case, reader, tissue(cause="sampling", note="Ectocervix."))
+    made = workflow.record_histology(case, reader, tissue(cause="interpretive", note="Read again."))
 
-    assert (made.agreement, made.steps, made.cause) == ("major", 2, "sampling")
+    assert (made.agreement, made.steps, made.cause) == ("major", 2, "interpretive")
     assert made.cytology["interpretations"] == ["NILM"]
     assert case.events.last().detail == {
         "result": "HSIL",
         "agreement": "major",
-        "cause": "sampling",
+        "cause": "interpretive",
     }
     client.force_login(reader)
     for address in (reverse("case-detail", args=[case.pk]), reverse("histologies")):
         page = client.get(address).content.decode()
         assert "Major step difference: 2 steps" in page
-        assert "Sampling: the cells were not in the specimen" in page
+        assert "Interpretive: the cells were seen and named otherwise" in page
+
+
+def test_r8_tissue_is_compared_with_the_report_in_force(reader):
+    case = signed_case(reader, said("NILM"))
+    change = Change(supersedes=1, reason="Read again.", affects_care=False)
+    workflow.amend(case, reader, change, said("HSIL"), proof(reader))
+
+    made = workflow.record_histology(case, reader, tissue())
+
+    assert (made.agreement, made.cytology["interpretations"]) == ("agrees", ["HSIL"])
+
+
+def test_r8_only_a_pathologist_of_the_laboratory_records_histology(reader):
+    case = signed_case(reader, said("HSIL"))
+    people = [case.accessioned_by, make.administrator(laboratory=reader.laboratory)]
+
+    for person in (*people, make.pathologist()):
+        with pytest.raises(PermissionDenied):
+            workflow.record_histology(case, person, tissue())
+
+    assert not Histology.objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_r16_each_version_is_signed_by_name_role_time_and_meaning_and_bound_to_i
     assert not signature.matches(report)
 
 
-def test_an_addendum_adds_its_words_and_leaves_the_result():
+def test_r12_an_addendum_adds_its_words_and_leaves_the_result_and_what_was_said_before():
     case = signed_case()
 
     addend(case, "HPV test: negative.")

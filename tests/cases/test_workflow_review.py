@@ -322,6 +322,10 @@ def test_r17_r19_who_is_an_administrator_by_now_cannot_sign():
         workflow.sign(case, User.objects.get(pk=case.reviewer_id), NILM, proof(case.reviewer))
 
 
+def test_r16_the_same_content_is_one_text_however_it_was_put_together():
+    assert signature.canonical({"b": [1, None], "a": "é"}) == '{"a":"é","b":[1,null]}'
+
+
 def test_r16_a_report_whose_text_was_changed_no_longer_matches():
     case = decided_case()
     workflow.sign(case, case.reviewer, NILM, proof(case.reviewer))

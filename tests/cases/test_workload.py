@@ -13,6 +13,7 @@ from cases import clock, workflow, workload
 from cases.models import Case, ReadingSettings, Review, WorkloadLimit
 from cases.workflow import Refused
 from tests import make
+from tests.at_once import at_once
 
 Status = Case.Status
 NILM = {"adequacy": "SAT", "interpretations": ["NILM"]}
@@ -71,6 +72,19 @@ def test_r9_the_hundred_and_first_read_of_a_day_is_refused_with_a_sentence():
     assert (case.status, case.reviewer) == (Status.AWAITING_REVIEW, None)
     with clock.at(clock.now() + timedelta(hours=2)):
         assert workflow.claim(case, reader).holder == reader
+
+
+@pytest.mark.django_db(transaction=True)
+def test_r9_of_two_reads_begun_at_once_the_hundred_and_first_is_refused():
+    reader = make.pathologist()
+    reads(reader, 99)
+    cases = [waiting_case(reader) for _ in range(2)]
+
+    outcomes = at_once(
+        [lambda case=case: workflow.claim(case, reader) for case in cases], (Refused,)
+    )
+
+    assert sorted(outcomes) == ["Refused", "done"]
 
 
 def test_r9_a_personal_limit_is_lower_and_set_by_a_pathologist():
@@ -148,6 +162,7 @@ def test_r11_who_read_what_when_and_with_which_result_is_shown_per_person(client
     reader = make.pathologist()
     reads(reader, 1)
     person = make.cytotechnologist(laboratory=reader.laboratory)
+    reads(person, 1, kind=Review.Kind.SCREENING)
     address = reverse("reads", args=[reader.pk])
 
     pages = {}
@@ -156,9 +171,10 @@ def test_r11_who_read_what_when_and_with_which_result_is_shown_per_person(client
         pages[who] = client.get(address)
 
     own, administrators, others = pages.values()
-    read = Review.objects.get()
+    read, another = Review.objects.get(reader=reader), Review.objects.get(reader=person)
     for page in (own, administrators):
         text = page.content.decode()
+        assert another.case.accession_number not in text
         assert read.case.accession_number in text
         assert read.committed_at.strftime("%H:%M") in text
         assert ">NILM</td>" in text
