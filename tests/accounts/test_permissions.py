@@ -14,14 +14,14 @@ QUESTIONS = {
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.__name__)
-def test_what_each_role_may_do(question):
+def test_r20_what_each_role_may_do(question):
     answers = {role for role in Role if question(User(role=role))}
 
     assert answers == QUESTIONS[question]
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.__name__)
-def test_a_deactivated_person_may_do_nothing(question):
+def test_r19_r20_a_deactivated_person_may_do_nothing(question):
     assert not any(question(User(role=role, is_active=False)) for role in Role)
 
 
@@ -47,5 +47,5 @@ STRANGER = {"pk": 3, "laboratory_id": 2, "role": Role.PATHOLOGIST}
         (permissions.can_issue_reset_link, ADMINISTRATOR, ADMINISTRATOR, False),
     ],
 )
-def test_who_may_do_what_to_whom(question, actor, subject, answer):
+def test_r20_who_may_do_what_to_whom(question, actor, subject, answer):
     assert question(User(**actor), User(**subject)) == answer

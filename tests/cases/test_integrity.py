@@ -8,6 +8,7 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from accounts import events
 from accounts.authentication import Reauthentication
 from cases import audit, bethesda, integrity, workflow
 from cases.models import AuditEvent, Case, Report
@@ -72,6 +73,16 @@ def test_r18_an_event_changed_by_sql_is_named_and_the_command_fails():
     )
     assert sentence.endswith("was changed or moved: its content no longer has its digest.")
     assert total == "1 break found."
+
+
+def test_r18_an_event_of_an_account_changed_by_sql_is_named_too():
+    case = signed_case()
+    events.record(events.Action.LOGGED_IN, case.laboratory, case.reviewer, case.reviewer)
+    tamper("UPDATE accounts_accountevent SET action = 'forged'")
+
+    [sentence] = found(case)
+
+    assert sentence.startswith(f"Event 1 of the chain of accounts of {case.laboratory}")
 
 
 @pytest.mark.parametrize("column", ["case_id", "from_status", "to_status", "action", "id"])

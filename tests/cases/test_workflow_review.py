@@ -62,7 +62,7 @@ def test_a_finding_keeps_what_the_model_said_beside_it():
     assert finding.agrees is False
 
 
-def test_a_new_finding_withdraws_the_old_one_and_keeps_it():
+def test_r18_a_new_finding_withdraws_the_old_one_and_row_and_trail_keep_both():
     case = case_in_review()
     image = case.images.first()
     [first] = say(case, image, "Koilocytotic")
@@ -72,6 +72,8 @@ def test_a_new_finding_withdraws_the_old_one_and_keeps_it():
     first.refresh_from_db()
     assert first.withdrawn_at is not None
     assert list(queries.standing_findings(case)) == [second]
+    said = [event.detail["decisions"] for event in case.events.filter(action="decide")]
+    assert said == [[[str(image.pk), "Koilocytotic"]], [[str(image.pk), "Parabasal"]]]
 
 
 def test_a_finding_can_be_taken_back():
@@ -161,7 +163,7 @@ def test_a_case_of_a_pathologist_who_can_sign_no_more_is_released_by_a_colleague
     assert (released.status, released.reviewer) == (Status.AWAITING_REVIEW, None)
 
 
-def test_r16_sign_records_who_said_what_and_when():
+def test_r16_r18_sign_records_who_said_what_and_when():
     case = decided_case()
 
     signed = workflow.sign(case, case.reviewer, NILM, proof(case.reviewer))

@@ -216,7 +216,7 @@ def test_an_administrator_prints_the_pseudonym_alone(client):
     assert "P-4037" in text
 
 
-def test_each_print_is_an_event_in_the_trail(client):
+def test_r18_each_print_is_an_event_in_the_trail(client):
     case = world.amended(world.signed())
 
     printed(client, case, 1)
