@@ -158,8 +158,8 @@ export class Sight {
 
   look(picture) {
     if (document.hidden || document.querySelector("dialog[open]")) return; // begun again after it
-    if (!picture.complete) picture.addEventListener("load", () => this.restart(picture), { once: true });
-    else if (picture.naturalWidth) this.tell(picture);
+    if (picture.complete && picture.naturalWidth) this.tell(picture);
+    else picture.addEventListener("load", () => this.restart(picture), { once: true });
   }
 
   restart(picture) {

@@ -20,6 +20,7 @@ import { Sight } from "./displays.js";
 import { Ahead } from "./ahead.js";
 import { Grid } from "./grid.js";
 import { actOf, keyOf, panOf } from "./keymap.js";
+import { Thumbnails } from "./thumbnails.js";
 import { tileOf } from "./tile.js";
 import { Viewer } from "./viewer.js";
 
@@ -62,6 +63,7 @@ const displays = bench ? displaysOf(seenBefore, showProgress, compare) : noDispl
 const sight = bench && new Sight((image) => displays.add(image), covered);
 const viewer = new Viewer(inLarge("viewer"), inLarge("large-picture"));
 const activation = new Activation(inLarge("heat"), (canvas) => viewer.cover(canvas));
+const thumbnails = new Thumbnails();
 const grid = new Grid(list, cells.length, { draw, drop });
 
 // ── What is shown ───────────────────────────────────────────────────────────────────────────────
@@ -70,6 +72,7 @@ function draw(index) {
   const row = cells[index];
   const tile = tileOf(row, index + 1, addresses);
   const picture = tile.querySelector("img");
+  thumbnails.ask(picture, addresses.thumbnail(row.id));
   if (sight && !displays.has(row.id)) sight.watch(picture, row.id);
   tile.classList.toggle("conflict", conflicts.has(row.id));
   if (index === current) mark(tile, true);
@@ -79,7 +82,9 @@ function draw(index) {
 }
 
 function drop(index, tile) {
-  sight?.forget(tile.querySelector("img"));
+  const picture = tile.querySelector("img");
+  thumbnails.forget(picture);
+  sight?.forget(picture);
 }
 
 function show(images) {

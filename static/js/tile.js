@@ -31,6 +31,7 @@ function said({ model, share, abnormal, reasons, failure }) {
   return failure ? [span("said by-model failed", who, ` no answer. ${failure}`)] : [];
 }
 
+/* Its picture is asked for by who puts it into the page. */
 export function tileOf(row, place, addresses) {
   const tile = document.createElement("li");
   tile.className = "cell";
@@ -46,7 +47,6 @@ export function tileOf(row, place, addresses) {
   chosen.hidden = true;
   const picture = document.createElement("img");
   Object.assign(picture, { width: 160, height: 160, decoding: "async", alt: row.name ? `Cell ${place}, ${row.name}.` : `Cell ${place}.` });
-  picture.src = addresses.thumbnail(row.id);
   const standing = span("");
   standing.dataset.standing = "";
   const words = said(row);

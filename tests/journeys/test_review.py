@@ -626,6 +626,38 @@ def test_a_cell_opened_from_the_gallery_is_whole_in_its_frame(page, live_server,
     assert picture["y"] == pytest.approx(frame["y"], abs=3)
 
 
+IN_SIGHT = """
+[...document.querySelectorAll("li[data-cell]")].filter((tile) => {
+  const { top, bottom } = tile.getBoundingClientRect();
+  return bottom > 0 && top < innerHeight;
+}).map((tile) => tile.dataset.cell)
+"""
+
+
+def test_pictures_that_were_scrolled_past_do_not_hold_up_those_in_sight(
+    page, live_server, transactional_db
+):
+    case = claimed_case(90)
+    asked = []
+    page.route("**/thumbnail.webp", lambda route: asked.extend([route]))  # none is answered yet
+    open_gallery(page, live_server, case)
+    page.mouse.move(600, 600)
+    for _ in range(12):
+        page.mouse.wheel(0, 700)
+        page.wait_for_timeout(30)
+    page.locator("li[data-place='90']").wait_for()
+    passed = list(asked)
+    for route in passed:
+        route.continue_()
+    page.wait_for_timeout(1000)
+
+    in_sight = page.evaluate(IN_SIGHT)
+    later = [route.request.url for route in asked[len(passed) :]]
+    assert len(later) == 6
+    assert all(any(cell in url for cell in in_sight) for url in later)
+    page.unroute_all(behavior="ignoreErrors")
+
+
 def test_tiles_find_their_places_again_when_the_window_was_turned_beside_a_large_cell(
     page, live_server, transactional_db
 ):

@@ -74,7 +74,7 @@ def tiles(browser, live_server, case, scripts):
     page.set_default_timeout(BUSY)
     page.goto(live_server.url + reverse("case-detail", args=[case.pk]))
     if scripts:
-        page.locator(".cells.virtual [data-place='9']").wait_for()
+        page.locator(".cells.virtual [data-place='9'] img[src]").wait_for()
     told = page.locator("[data-cells] > li").evaluate_all(TOLD)
     context.close()
     return told
