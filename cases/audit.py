@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 
 from accounts.models import User
 from cases import clock
-from cases.models import AuditEvent, Case
+from cases.models import AuditEvent, Case, Patient
 
 VIEW = "view"
 # One event tells of all that a person looks at in a case meanwhile: a reader turns to another cell
@@ -51,3 +51,12 @@ def trail(case: Case, *, with_views: bool) -> QuerySet[AuditEvent]:
     """Everything that happened to a case, oldest first, with or without who looked at it."""
     events = case.events.select_related("actor").order_by("pk")
     return events if with_views else events.exclude(action=VIEW)
+
+
+def identity_is_erased(patient: Patient) -> bool:
+    """Whether who this patient is was destroyed on request (R21).
+
+    A case that had a wrong id then may belong to somebody else now, so the event names the id.
+    """
+    erased = AuditEvent.objects.filter(case__patient=patient, action="erase_identity")
+    return erased.filter(detail__patient=patient.record_number).exists()

@@ -67,6 +67,20 @@ class AccessionForm(forms.Form):
             self.add_error(field if field in self.fields else None, sentences)
 
 
+class EraseForm(forms.Form):
+    record_number = forms.CharField(
+        label="Patient id",
+        max_length=40,
+        help_text="Type it once more: nothing brings an identity back.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    reason = forms.CharField(
+        max_length=LONGEST_REASON,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Who asked, and when. It stays in the trail, so do not name the person.",
+    )
+
+
 def initial_of(case: Case) -> dict[str, Any]:
     """The form's fields as the case has them."""
     return {

@@ -20,6 +20,7 @@ __all__ = [
     "can_change_report",
     "can_claim",
     "can_decide",
+    "can_erase_identity",
     "can_look_back",
     "can_prepare",
     "can_read",
@@ -139,6 +140,11 @@ def can_look_back(user: User, case: Case) -> bool:
 
 
 can_record_histology = can_look_back
+
+
+def can_erase_identity(user: User, case: Case) -> bool:
+    """Who answers for the laboratory to its patients, and sees no identity (R21)."""
+    return can_see(user, case) and is_administrator(user)
 
 
 def can_see_everybodys_reads(user: User) -> bool:

@@ -27,6 +27,11 @@ urlpatterns = [
     path("cases/<uuid:case_id>/claim/", views.case_claim, name="case-claim"),
     path("cases/<uuid:case_id>/release/", views.case_release, name="case-release"),
     path("cases/<uuid:case_id>/histology/", views.case_histology, name="case-histology"),
+    path(
+        "cases/<uuid:case_id>/erase-identity/",
+        views.case_erase_identity,
+        name="case-erase-identity",
+    ),
     path("cases/<uuid:case_id>/pass-on/", views.case_pass_on, name="case-pass-on"),
     path("cases/<uuid:case_id>/hand-over/", views.case_hand_over, name="case-hand-over"),
     path("cases/<uuid:case_id>/send-back/", views.case_send_back, name="case-send-back"),

@@ -399,12 +399,17 @@ def _record_histology(detail: Detail, _: Names) -> str:
     return f"Recorded histology: {'. '.join(part for part in parts if part)}."
 
 
+def _erase_identity(detail: Detail, _: Names) -> str:
+    return f"Erased who the patient is. Reason: {str(detail.get('reason', '')).rstrip('.')}."
+
+
 def _labelled(choices: type[TextChoices], value: str | None) -> str:
     return str(choices(value).label) if value in choices.values else ""
 
 
 _SENTENCES: dict[str, Callable[[Detail, Names], str]] = {
     "accession": _accession,
+    "erase_identity": _erase_identity,
     "revise": _revise,
     "add_image": _add_image,
     "remove_image": _remove_image,

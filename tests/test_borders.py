@@ -172,6 +172,8 @@ ANSWERS = {
     "case-reclassify POST": (WAITING, "in to to 403 404 404 404"),
     "case-claim POST": (WAITING, "in 403 to 403 404 404 404"),
     "case-release POST": (READING, "in 403 to 403 404 404 404"),
+    "case-erase-identity GET": (SIGNED, "in 403 403 200 404 404 404"),
+    "case-erase-identity POST": (SIGNED, "in 403 403 to 404 404 404"),
     "case-pass-on GET": (READING, "in 403 200 403 404 404 404"),
     "case-hand-over POST": (READING, "in 403 200 403 404 404 404"),
     "case-send-back POST": (READING, "in 403 to 403 404 404 404"),
@@ -217,6 +219,7 @@ ANSWERS = {
     "api-case-reclassify POST": (WAITING, "401 409 409 403 404 404 404"),
     "api-case-claim POST": (WAITING, "401 403 200 403 404 404 404"),
     "api-case-release POST": (READING, "401 403 200 403 404 404 404"),
+    "api-case-erase-identity POST": (SIGNED, "401 403 403 200 404 404 404"),
     "api-case-hand-over POST": (READING, "401 403 409 403 404 404 404"),
     "api-case-send-back POST": (READING, "401 403 200 403 404 404 404"),
     "api-case-heartbeat POST": (READING, "401 403 200 403 404 404 404"),
@@ -248,6 +251,7 @@ ANSWERS = {
 
 def bodies(world):
     """What a request says, where the answer to an empty one would hide the answer to its sender."""
+    erasure = {"record_number": world.case.patient.record_number, "reason": "Asked in writing."}
     accession = {"record_number": "P-1", "specimen_type": "LBC", "priority": "routine"}
     decision = {"image": str(world.named["image_id"]), "cell_class": "Parabasal"}
     picture = make.cell_picture(seed=77)
@@ -262,6 +266,8 @@ def bodies(world):
         "api-case-addend POST": change | {"affects_care": False, "text": "More."},
         "api-case-amend POST": amendment | {"affects_care": False},
         "api-case-correct POST": correction | {"affects_care": False},
+        "case-erase-identity POST": erasure,
+        "api-case-erase-identity POST": erasure,
         "case-new POST": accession,
         "case-revise POST": accession,
         "case-upload POST": {"file": SimpleUploadedFile("one.png", picture)},

@@ -47,6 +47,15 @@ class AccessionSerializer(serializers.Serializer[workflow.Accession]):
         return workflow.Accession(**(known | sent))
 
 
+class EraseSerializer(serializers.Serializer[Any]):
+    """The patient's id once more, as nothing brings an identity back."""
+
+    record_number = serializers.CharField(max_length=40)
+    reason = serializers.CharField(
+        max_length=LONGEST_REASON, help_text="Who asked, and when; without the person's name."
+    )
+
+
 class UploadSerializer(serializers.Serializer[Any]):
     """One or many pictures or zip archives, each in a part of its own, all named ``file``."""
 

@@ -335,6 +335,15 @@ class CaseViewSet(PrivateView, GenericViewSet[Case]):
         workflow.refer(self.get_object(), self.reader)
         return self._told(case_id)
 
+    @extend_schema(request=requests.EraseSerializer, responses=TOLD_OR_REFUSED)
+    @action(detail=True, methods=["post"], url_path="erase-identity")
+    def erase_identity(self, request: Request, case_id: UUID) -> Response:
+        """Destroy who the patient is, in all their cases; the pseudonymous record stays (R21)."""
+        case = self.get_object()
+        sent = self.sent(requests.EraseSerializer)
+        workflow.erase_identity(case, self.reader, **sent.validated_data)
+        return self._told(case_id)
+
     @extend_schema(request=requests.CredentialsSerializer, responses=TOLD_OR_REFUSED)
     @action(detail=True, methods=["post"], url_path="sign-out")
     def sign_out(self, request: Request, case_id: UUID) -> Response:

@@ -1,6 +1,7 @@
 """The pages of cases: find, call a verb, show."""
 
 from cases.views.gallery import case_ahead, cell, cell_similar
+from cases.views.identity import case_erase_identity
 from cases.views.images import image, thumbnail
 from cases.views.laboratory import reading_settings, records, records_check
 from cases.views.passing_on import case_hand_over, case_pass_on, case_send_back
@@ -40,6 +41,7 @@ __all__ = [
     "case_correct",
     "case_decide",
     "case_detail",
+    "case_erase_identity",
     "case_hand_over",
     "case_histology",
     "case_new",

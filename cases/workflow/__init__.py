@@ -20,6 +20,7 @@ from cases.workflow.classification import (
 )
 from cases.workflow.finding import Decision
 from cases.workflow.holding import expire, expire_idle, heartbeat
+from cases.workflow.identity import erase_identity
 from cases.workflow.passing_on import LONGEST_COMMENT, hand_over, send_back
 from cases.workflow.preparation import (
     Accession,
@@ -73,6 +74,7 @@ __all__ = [
     "correct",
     "decide",
     "display",
+    "erase_identity",
     "expire",
     "expire_idle",
     "fail",

@@ -147,6 +147,14 @@ def _patient(case: Case, given: Accession) -> Patient:
             raise ValidationError(
                 {field: f"Patient {record_number} is already known here with another entry."}
             )
+    says_who = given.patient_name.strip() or given.birth_date
+    if says_who and patient.pk and audit.identity_is_erased(patient):
+        raise ValidationError(
+            {
+                "record_number": f"The identity of patient {record_number} was erased on request: "
+                "leave name and birth date empty."
+            }
+        )
     is_revised = not has_other_cases and patient.pk is not None and case.patient_id == patient.pk
     patient.name = given.patient_name.strip() or ("" if is_revised else patient.name)
     patient.birth_date = given.birth_date or (None if is_revised else patient.birth_date)
