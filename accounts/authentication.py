@@ -94,6 +94,11 @@ def reauthenticate(
     user = confirm_password(request, password)
     asks = asked(request)
     method = "password"
+    if not asks.kinds and user.laboratory.requires_second_factor and _session(request) is None:
+        # In a browser this person would be led to the set-up, which asks for the password here.
+        raise WrongCode(
+            "Your laboratory requires a second factor to sign: set one up on your profile page."
+        )
     if asks.factor:
         answer = answer_of(request, code, passkey)
         method = f"password and {prove(request, user, answer, 'to confirm who they are')}"

@@ -238,6 +238,25 @@ def test_r15_signing_takes_the_code_in_the_api(client, case, reader):
     assert sign(code=code()).status_code == 200
 
 
+def test_where_a_second_factor_is_required_a_token_does_not_sign_without_one(client):
+    person = make.pathologist(laboratory=make.laboratory(requires_second_factor=True))
+    case = make.case(Case.Status.REVIEWING, reviewer=person, images=1)
+    make.finding(case, case.images.get())
+    _, secret = make_token(person, "a program")
+
+    refused = client.post(
+        reverse("api-case-sign", kwargs={"case_id": case.pk}),
+        NILM | {"password": PASSWORD},
+        content_type="application/json",
+        headers={"Authorization": f"Token {secret}"},
+    )
+
+    assert refused.status_code == 403
+    assert "requires a second factor to sign" in refused.json()["detail"]
+    case.refresh_from_db()
+    assert case.status == Case.Status.REVIEWING
+
+
 def test_the_page_tells_password_managers_whose_password_it_is(browser, case, reader):
     page = browser.get(reverse("case-sign", args=[case.pk])).text
 
