@@ -67,10 +67,15 @@ def counted(person: User) -> QuerySet[Review]:
     )
 
 
-def free_again_at(person: User) -> datetime | None:
-    """When the oldest counted read is a day old; None where everything counted is in hand."""
-    oldest = counted(person).filter(committed_at__isnull=False).order_by("committed_at").first()
-    return oldest.committed_at + WINDOW if oldest and oldest.committed_at else None
+def free_again_at(reads: QuerySet[Review], slides: int) -> datetime | None:
+    """When so many of these counted reads are a day old that fewer than the limit are left.
+
+    None where no moment can be named: what is in hand counts until it is finished.
+    """
+    beyond = reads.count() - slides  # one may be, or more where the limit was lowered since
+    finished = reads.exclude(ended_at=None).order_by("committed_at")
+    last = finished[beyond : beyond + 1].first()
+    return last.committed_at + WINDOW if last and last.committed_at else None
 
 
 class InvalidLimit(ValueError):

@@ -91,7 +91,7 @@ def _refuse_beyond_limit(case: Case, user: User, kind: Review.Kind) -> None:
     others = workload.counted(user).exclude(case=case, kind=kind, superseded_at=None)
     if others.count() < slides:
         return
-    again = workload.free_again_at(user)
+    again = workload.free_again_at(others, slides)
     when = again.astimezone(case.laboratory.zone) if again else None
     then = f"the next can begin on {when.day} {when:%B at %H:%M}" if when else "finish one first"
     raise Refused(

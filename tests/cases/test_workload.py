@@ -87,6 +87,30 @@ def test_r9_of_two_reads_begun_at_once_the_hundred_and_first_is_refused():
     assert sorted(outcomes) == ["Refused", "done"]
 
 
+def test_r9_the_sentence_names_the_moment_at_which_a_read_can_begin():
+    reader = make.pathologist()
+    for hours in (20, 10, 5):
+        reads(reader, 1, ago=timedelta(hours=hours))
+    workload.set_limit(reader, reader, hours=Decimal(4), slides=2)
+    case = waiting_case(reader)
+
+    free = workload.free_again_at(workload.counted(reader), slides=2)
+
+    with clock.at(free - timedelta(minutes=1)), pytest.raises(Refused, match="R9"):
+        workflow.claim(case, reader)
+    with clock.at(free + timedelta(minutes=1)):
+        assert workflow.claim(case, reader).holder == reader
+
+
+def test_r9_what_is_in_hand_for_days_names_no_moment_that_is_past():
+    reader = make.cytotechnologist()
+    in_hand = make.case(Status.AWAITING_SIGNATURE, reviewer=reader)
+    assert in_hand.reviews.get().committed_at is not None
+
+    with clock.at(clock.now() + timedelta(days=3)):
+        assert workload.free_again_at(workload.counted(reader), slides=1) is None
+
+
 def test_r9_a_personal_limit_is_lower_and_set_by_a_pathologist():
     reader = make.pathologist()
     workload.set_limit(reader, reader, hours=Decimal(4), slides=2)
