@@ -109,7 +109,7 @@ def findings_of(cases: Iterable[Case]) -> QuerySet[Finding]:
 def compared_findings(case: Case) -> QuerySet[Finding]:
     """The standing findings, each with the answer that was shown when it was made."""
     deferred = (f"prediction__{field}" for field in ARRAYS)
-    return standing_findings(case).select_related("prediction").defer(*deferred)
+    return standing_findings(case).select_related("prediction", "amended_by").defer(*deferred)
 
 
 def comments(case: Case, user: User) -> list[Comment]:

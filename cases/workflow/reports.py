@@ -88,7 +88,6 @@ def amend(  # noqa: PLR0913 -- what a pathologist says at once
                 "Result and findings are what the report says already. More information is an "
                 "addendum; a clerical error is a correction."
             )
-        shown = [*(digest for digest in amended if digest not in said["pictures"])]
         changes: dict[str, Any] = {}
         if read.to_json() != said["read"]:
             changes["read"] = [said["read"], read.to_json()]
@@ -106,7 +105,7 @@ def amend(  # noqa: PLR0913 -- what a pathologist says at once
             mended={
                 "read": read.to_json(),
                 "cells": now,
-                "pictures": [*said["pictures"], *shown][: signature.MOST_PICTURES],
+                "pictures": _pictures(said["pictures"], [*amended]),
             },
             changes=changes,
         )
@@ -152,6 +151,16 @@ def _amend_cells(
             },
         }
     return amended
+
+
+def _pictures(shown: Sequence[str], amended: Sequence[str]) -> list[str]:
+    """The pictures of the new version; where they are too many, the last earlier ones go."""
+    added = [digest for digest in amended if digest not in shown]
+    most = signature.MOST_PICTURES
+    over = len(shown) + len(added) - most
+    can_go = [digest for digest in shown if digest not in amended]
+    gone = set(can_go[-over:]) if over > 0 else set()
+    return [digest for digest in (*shown, *added) if digest not in gone][:most]
 
 
 def _excluded(cell: signature.Content) -> str:

@@ -4,11 +4,14 @@ import json
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django.asserts import assertContains, assertNotContains
 
 from cases import audit, queries, wording, workflow
 from cases.models import Case, Finding
+from cases.signature import MOST_PICTURES
 from cases.signed import signed_content
 from cases.workflow import Decision, Refused
 from inference.labels import CellClass
@@ -97,6 +100,21 @@ def test_the_finding_that_stood_is_withdrawn_and_kept_and_the_new_one_says_whose
         stood.prediction,
     )
     assert made.review == stood.review
+
+
+def test_the_pictures_of_amended_cells_are_shown_however_many_there_were():
+    case = make.case(Case.Status.REVIEWING, images=MOST_PICTURES + 1)
+    for image in case.images.all():
+        make.finding(case, image, KOILOCYTOTIC)
+    *shown, left_out = case.images.all()
+    pictures = [image.pk for image in shown]
+    workflow.sign(case, case.reviewer, LSIL, proof(case.reviewer), pictures)
+
+    amend(case, is_now(left_out, PARABASAL))
+
+    told = json.loads(case.reports.current().get().content)["pictures"]
+    assert left_out.digest in told
+    assert len(told) == MOST_PICTURES
 
 
 def test_a_later_version_carries_the_amended_findings_on():
@@ -245,6 +263,22 @@ def test_a_refusal_on_the_page_keeps_the_findings_that_were_chosen(client):
         answer, '<option value="excluded: Artefact" selected>Excluded: Artefact</option>'
     )
     assert case.reports.count() == 1
+
+
+def test_the_api_asks_once_who_amended_however_many_cells():
+    case = signed_case(images=4)
+    client = as_person(case.reviewer)
+    images = list(case.images.all())
+
+    def queries_of(*amended):
+        amend(case, *(is_now(image) for image in amended), supersedes=case.reports.count())
+        client.get(url("case-detail", case))
+        with CaptureQueriesContext(connection) as asked:
+            told = client.get(url("case-detail", case)).json()
+        assert sum(one["amended_by"] is not None for one in told["findings"]) >= len(amended)
+        return len(asked)
+
+    assert queries_of(images[0]) == queries_of(*images[1:])
 
 
 def test_findings_are_amended_over_the_api_all_of_them_or_none():
