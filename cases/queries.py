@@ -442,8 +442,7 @@ def higher_risk(case: Case, *, by_history: bool) -> str:
 
 
 def _earlier_interpretations(case: Case) -> list[str]:
-    signed = Review.objects.filter(
-        case__patient_id=case.patient_id, case__status=Status.SIGNED, ended_at=F("case__signed_at")
-    ).exclude(case=case)
-    reads = signed.values_list("read__interpretations", flat=True)
-    return [code for codes in reads for code in codes or ()]
+    """Those of the reports in force, which may say otherwise than what was first signed."""
+    reports = Report.objects.current().filter(case__patient=case.patient_id).exclude(case=case)
+    said = reports.values_list("read__interpretations", flat=True)
+    return [code for codes in said for code in codes or ()]

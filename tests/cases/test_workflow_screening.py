@@ -383,6 +383,20 @@ def test_r5_an_earlier_abnormal_result_counts_where_the_laboratory_says_so(rule,
     assert bool(RescreenDraw.objects.get().higher_risk) is is_held
 
 
+@pytest.mark.parametrize(
+    ("signed", "amended", "counts"), [(NILM, ASC_US, True), (ASC_US, NILM, False)]
+)
+def test_r5_of_an_earlier_case_the_result_in_force_counts(signed, amended, counts):
+    case = waiting(laboratory(higher_risk="history"))
+    earlier = make.case(Status.SIGNED, by=case.accessioned_by, patient=case.patient)
+    make.report(earlier, signed)
+    earlier.reviews.update(read=signed.to_json())
+
+    make.next_report(earlier, amended)
+
+    assert bool(queries.higher_risk(case, by_history=True)) is counts
+
+
 @pytest.mark.parametrize(("read", "whose"), [(NILM, "theirs"), (ASC_US, "another's")])
 def test_r5_an_earlier_negative_or_anothers_result_makes_nobody_higher_risk(read, whose):
     here = laboratory(higher_risk="history")
