@@ -405,10 +405,10 @@ _READING = ("decide", "commit", "conclude")
 _AFTER_THE_MODEL = ("committed", "change_reason", "failures")
 
 
-def latest_commit(case: Case, user: User) -> Review:
-    """This person's own read, the latest that they committed."""
-    own = case.reviews.filter(reader=user, committed_at__isnull=False)
-    return own.order_by("committed_at").select_related("reader").latest("committed_at")
+def latest_read(case: Case, user: User) -> Review:
+    """This person's read that is under way, else the one that ended last."""
+    own = case.reviews.filter(reader=user).select_related("reader")
+    return own.order_by(F("ended_at").desc(nulls_first=True))[:1].get()
 
 
 def shown_reads(case: Case, sight: Sight) -> list[Review]:

@@ -50,6 +50,17 @@ def attempt(request: HttpRequest, verb: "Callable[[], object]") -> bool:
     return True
 
 
+def comes_too_late(request: HttpRequest, case: Case) -> bool:
+    """Whether something comes from who held the case: what they typed stays, beside the refusal."""
+    return request.method == "POST" and case.reviews.filter(reader=reader(request)).exists()
+
+
+def has_signed(request: HttpRequest, case: Case) -> bool:
+    """Whether this person has signed the case: what is refused then is a form that came twice."""
+    signed = Case.objects.filter(pk=case.pk, status=Case.Status.SIGNED)
+    return signed.filter(reviewer=reader(request)).exists()
+
+
 def may(user: User, case: Case) -> set[str]:
     """The verbs whose buttons the page shows: role and state allow them."""
     states = Case.Status
@@ -71,7 +82,9 @@ def may(user: User, case: Case) -> set[str]:
 
 def _steps(case: Case) -> set[str]:
     """The next step of who holds the case: their own read first, or the signature."""
-    review = queries.open_review(case)
+    review = case.reviews.filter(ended_at=None).first()
+    if review is None:  # it has ended since the case was looked up
+        return set()
     if review.awaits_commit:
         return {"commit"}
     return {"conclude"} if case.status == Case.Status.SCREENING else {"sign"}

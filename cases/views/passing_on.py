@@ -15,7 +15,7 @@ from accounts.models import User
 from cases import permissions, queries, workflow
 from cases.forms import HandOverForm, SendBackForm
 from cases.models import Case
-from cases.views.found import REFUSALS, find_case, frame, reader
+from cases.views.found import REFUSALS, comes_too_late, find_case, frame, reader
 
 
 @require_safe
@@ -63,9 +63,7 @@ def case_send_back(request: HttpRequest, case_id: UUID) -> HttpResponse:
 def _case_in_hand(request: HttpRequest, case_id: UUID) -> Case:
     """The case of who holds it; who held it before is told so beside what they typed."""
     case = find_case(request, case_id)
-    user = reader(request)
-    comes_too_late = request.method == "POST" and case.reviews.filter(reader=user).exists()
-    if case.holder != user and not comes_too_late:
+    if case.holder != reader(request) and not comes_too_late(request, case):
         raise PermissionDenied("Only who holds the case may pass it on.")
     return case
 

@@ -14,7 +14,16 @@ from accounts.authentication import WrongPassword, asked, reauthenticate
 from cases import bethesda, permissions, queries, reading, signature, workflow
 from cases.forms import SignForm
 from cases.models import ABNORMAL_CLASSES, Case, CellImage
-from cases.views.found import REFUSALS, attempt, find_case, frame, may, reader
+from cases.views.found import (
+    REFUSALS,
+    attempt,
+    comes_too_late,
+    find_case,
+    frame,
+    has_signed,
+    may,
+    reader,
+)
 
 
 @require_POST
@@ -64,13 +73,16 @@ def case_sign(request: HttpRequest, case_id: UUID) -> HttpResponse:
     case = find_case(request, case_id)
     if case.status == Case.Status.SIGNED:
         return redirect("case-report", case.pk)
-    if "decide" not in may(reader(request), case) and not _comes_too_late(request, case):
+    user = reader(request)
+    verbs = may(user, case)
+    held_it = permissions.can_review(user) and comes_too_late(request, case)
+    if "decide" not in verbs and not held_it:
         raise PermissionDenied("Only the pathologist who claimed the case may sign it.")
-    if "commit" in may(reader(request), case):
+    if "commit" in verbs:
         return redirect("case-read", case.pk)
     context = frame(request, case)
     cells = queries.gallery(case, context["seen"])
-    committed = queries.committed_by(case, reader(request))
+    committed = queries.committed_by(case, user)
     form = SignForm(
         request.POST or None,
         [(cell.image.pk, cell.name) for cell in cells],
@@ -81,13 +93,15 @@ def case_sign(request: HttpRequest, case_id: UUID) -> HttpResponse:
             proof = reauthenticate(request, **form.given())
             pictures = form.cleaned_data["pictures"]
             reason = form.cleaned_data["change_reason"]
-            workflow.sign(case, reader(request), form.read(), proof, pictures, reason=reason)
+            workflow.sign(case, user, form.read(), proof, pictures, reason=reason)
         except WrongPassword as error:
             form.add_error(error.field, str(error))
         except (bethesda.InvalidRead, PermissionDenied, *REFUSALS) as error:
             form.add_error(None, str(error))
         else:
             messages.success(request, f"{case} is signed.")
+            return redirect("case-report", case.pk)
+        if has_signed(request, case):
             return redirect("case-report", case.pk)
     context |= {
         "form": form,
@@ -104,13 +118,6 @@ def case_sign(request: HttpRequest, case_id: UUID) -> HttpResponse:
         "meaning": signature.MEANING,
     }
     return render(request, "cases/sign.html", context)
-
-
-def _comes_too_late(request: HttpRequest, case: Case) -> bool:
-    """Whether a read comes from who held the case: what they typed is kept, beside the refusal."""
-    user = reader(request)
-    has_held = permissions.can_review(user) and case.reviews.filter(reader=user).exists()
-    return request.method == "POST" and has_held
 
 
 def _pictured(form: SignForm, cells: Sequence[queries.Cell]) -> set[UUID]:

@@ -13,8 +13,17 @@ from accounts.authentication import WrongPassword, asked, reauthenticate
 from accounts.forms import CredentialsForm
 from cases import bethesda, queries, reading, signature, workflow
 from cases.forms import ConcludeForm, ReadForm
-from cases.models import Case
-from cases.views.found import REFUSALS, attempt, find_case, frame, may, reader
+from cases.models import Case, Review
+from cases.views.found import (
+    REFUSALS,
+    attempt,
+    comes_too_late,
+    find_case,
+    frame,
+    has_signed,
+    may,
+    reader,
+)
 
 
 @require_http_methods(["GET", "POST"])
@@ -22,19 +31,24 @@ from cases.views.found import REFUSALS, attempt, find_case, frame, may, reader
 def case_read(request: HttpRequest, case_id: UUID) -> HttpResponse:
     """Commit one's own read; after a blind one, say what one stands by."""
     case = find_case(request, case_id)
-    verbs = may(reader(request), case)
-    if not {"commit", "conclude"} & verbs:
+    user = reader(request)
+    verbs = may(user, case)
+    if not {"commit", "conclude"} & verbs and not comes_too_late(request, case):
         raise PermissionDenied("Only who holds the case commits a read of it, and only once.")
-    concludes = "conclude" in verbs
-    form = _form(request, case, concludes=concludes)
+    review = queries.latest_read(case, user)
+    form = _form(request, review, concludes="conclude" in verbs)
     if request.method == "POST" and form.is_valid():
         try:
             if isinstance(form, ConcludeForm):
                 reason = form.cleaned_data["change_reason"]
-                case = workflow.conclude(case, reader(request), form.read(), reason)
+                case = workflow.conclude(case, user, form.read(), reason)
             else:
-                case = workflow.commit(case, reader(request), form.read())
-        except (bethesda.InvalidRead, *REFUSALS) as error:
+                case = workflow.commit(case, user, form.read())
+        except bethesda.InvalidRead as error:
+            form.add_error(None, str(error))
+        except (PermissionDenied, *REFUSALS) as error:
+            if _came_twice(form, queries.latest_read(case, user)):
+                return redirect("case-detail", case.pk)
             form.add_error(None, str(error))
         else:
             _tell(request, case)
@@ -43,8 +57,8 @@ def case_read(request: HttpRequest, case_id: UUID) -> HttpResponse:
     cells = queries.gallery(case, context["seen"])
     context |= {
         "form": form,
-        "concludes": concludes,
-        "review": queries.open_review(case),
+        "concludes": isinstance(form, ConcludeForm),
+        "review": review,
         "counts": reading.by_class(cells),
         "tally": reading.tally(cells),
         "undecided": reading.undecided(cells),
@@ -53,17 +67,25 @@ def case_read(request: HttpRequest, case_id: UUID) -> HttpResponse:
     return render(request, "cases/read.html", context)
 
 
-def _form(request: HttpRequest, case: Case, *, concludes: bool) -> ReadForm:
-    if concludes:
-        return ConcludeForm(
-            request.POST or None, initial=queries.open_review(case).committed_read or {}
-        )
+def _form(request: HttpRequest, review: Review, *, concludes: bool) -> ReadForm:
+    """The next step's form; what is sent says itself which it is, for the step may be done since.
+
+    A read to be committed that comes twice would else be concluded, unseen the model's output.
+    """
+    if "change_reason" in request.POST or (concludes and request.method != "POST"):
+        return ConcludeForm(request.POST or None, initial=review.committed_read or {})
     return ReadForm(request.POST or None)
+
+
+def _came_twice(form: ReadForm, review: Review) -> bool:
+    """Whether this very read was kept already: it was sent twice, and nothing is amiss."""
+    kept = review.read if isinstance(form, ConcludeForm) else review.committed_read
+    return kept == form.read().to_json()
 
 
 def _tell(request: HttpRequest, case: Case) -> None:
     """Say what became of the case, and by which rule."""
-    review = queries.latest_commit(case, reader(request))
+    review = queries.latest_read(case, reader(request))
     if review.outcome:
         messages.success(request, f"Your read is committed. {review.why}")
     else:
@@ -104,7 +126,9 @@ def case_sign_out(request: HttpRequest, case_id: UUID) -> HttpResponse:
         else:
             messages.success(request, f"{case} is signed.")
             return redirect("case-report", case.pk)
-    review = queries.open_review(case)
+        if has_signed(request, case):
+            return redirect("case-report", case.pk)
+    review = queries.latest_read(case, reader(request))
     context = frame(request, case) | {
         "form": form,
         "review": review,

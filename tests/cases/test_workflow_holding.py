@@ -24,9 +24,9 @@ def held_case(**fields):
     return make.case(Status.REVIEWING, images=1, **fields)
 
 
-def abandoned_case():
+def abandoned_case(status=Status.REVIEWING):
     """A case whose holder has not been seen for half an hour and a minute."""
-    case = held_case()
+    case = make.case(status, images=1)
     held = {"held_since": clock.now() - IDLE, "held_until": clock.now() - timedelta(minutes=1)}
     Case.objects.filter(pk=case.pk).update(**held)
     case.refresh_from_db()
@@ -198,6 +198,50 @@ def test_a_colleague_reads_on_the_page_who_holds_the_case_since_when(client):
     assert f">{since}</time>" in page
     assert "data-hold" not in page
     assert reverse("case-claim", args=[case.pk]) not in page
+
+
+def test_a_read_that_comes_too_late_to_be_committed_is_kept_in_its_form(client):
+    case = abandoned_case(Status.SCREENING)
+    make.finding(case, case.images.get())
+    client.force_login(case.reviewer)
+    typed = {"adequacy": "SAT", "interpretations": ["NILM"], "comment": "Typed with care."}
+
+    page = client.post(reverse("case-read", args=[case.pk]), typed)
+
+    assert page.status_code == 200
+    assert "nobody holds it" in page.content.decode()
+    assert "Typed with care." in page.content.decode()
+    case.refresh_from_db()
+    assert case.status == Status.AWAITING_SCREENING
+
+
+def test_a_read_that_was_committed_in_another_tab_is_not_committed_by_this_one(client):
+    case = make.case(Status.SCREENING, images=1)
+    make.finding(case, case.images.get())
+    workflow.commit(case, case.reviewer, make.NILM)
+    client.force_login(case.reviewer)
+    typed = {"adequacy": "SAT", "interpretations": ["NILM"], "comment": "Typed with care."}
+
+    page = client.post(reverse("case-read", args=[case.pk]), typed)
+
+    assert page.status_code == 200
+    assert "Typed with care." in page.content.decode()
+    assert case.reviews.get().committed_read["comment"] == ""
+
+
+def test_a_blind_read_that_is_sent_twice_is_committed_once_and_not_concluded_unseen(client):
+    case = make.case(Status.SCREENING, images=1)
+    case.reviews.update(is_blind=True)
+    make.finding(case, case.images.get())
+    client.force_login(case.reviewer)
+    typed = {"adequacy": "SAT", "interpretations": ["NILM"]}
+
+    answers = [client.post(reverse("case-read", args=[case.pk]), typed) for _ in range(2)]
+
+    assert [answer.url for answer in answers] == [reverse("case-detail", args=[case.pk])] * 2
+    case.refresh_from_db()
+    assert case.status == Status.SCREENING
+    assert case.reviews.get().read is None
 
 
 def test_a_signature_that_comes_too_late_is_refused_and_what_was_typed_is_kept(client):
