@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from accounts.models import User
-from cases import arrangement, charts, keys, queries, reading, sight, similar, tiles
+from cases import arrangement, audit, charts, keys, queries, reading, sight, similar, tiles
 from cases.arrangement import Layout
 from cases.models import Case, CellImage, ReaderPreferences
 from cases.queries import Cell
@@ -57,6 +57,7 @@ def cell(request: HttpRequest, case_id: UUID, image_id: UUID) -> HttpResponse:
     case = find_case(request, case_id)
     image = get_object_or_404(CellImage, case=case, pk=image_id)
     if request.GET.get("part") == "details":
+        audit.viewed(case, reader(request))
         seen = sight.of(reader(request), case)
         asked = queries.cell(case, image, seen)
         return render(request, "cases/_details.html", _details(case, asked, seen))
@@ -147,6 +148,7 @@ def cell_similar(request: HttpRequest, case_id: UUID, image_id: UUID) -> HttpRes
     """The cells most like this one that pathologists of the laboratory have signed."""
     case = find_case(request, case_id)
     image = get_object_or_404(CellImage, case=case, pk=image_id)
+    audit.viewed(case, reader(request))
     found = similar.most_similar(case, image, sight.of(reader(request), case))
     return render(request, "cases/_similar.html", {"similar": found})
 

@@ -14,14 +14,15 @@ from tests.make_accounts import PASSWORD
 pytestmark = pytest.mark.django_db
 
 SEEN = ["case-detail", "case-trail", "case-sign", "cell", "image", "api-case-detail"]
-SEEN += ["api-case-trail", "api-case-activation"]
+SEEN += ["api-case-trail", "api-case-activation", "cell-details", "cell-similar"]
 
 
 def address(name, case):
     named = {"case_id": case.pk}
-    if name in ("cell", "image", "api-case-activation"):
+    if name in ("cell", "cell-details", "cell-similar", "image", "api-case-activation"):
         named["image_id"] = case.images.first().pk
-    return reverse(name, kwargs=named)
+    place = name.removesuffix("-details")
+    return reverse(place, kwargs=named) + ("?part=details" if name != place else "")
 
 
 def views_of(case):
