@@ -40,10 +40,9 @@ class ExportView(PrivateView):
         except printed.NotValid as error:
             raise Conflict(str(error)) from error
 
-    def _exported(self, case: Case, form: str, report: Report | None) -> None:
+    def _exported(self, case: Case, form: str, report: Report | None, *, identified: bool) -> None:
         told: dict[str, Any] = {"version": report.version} if report else {}
-        is_identified = permissions.can_see_patient_identity(self.reader)
-        audit.record(case, self.reader, "export", form=form, identified=is_identified, **told)
+        audit.record(case, self.reader, "export", form=form, identified=identified, **told)
 
 
 class FhirRenderer(JSONRenderer):
@@ -79,7 +78,8 @@ class FhirView(ExportView):
                 known, patient_name=case.patient.name, birth_date=case.patient.birth_date
             )
         document = fhir.document(known)
-        self._exported(case, "FHIR", report)
+        is_identified = bool(known.patient_name or known.birth_date)
+        self._exported(case, "FHIR", report, identified=is_identified)
         return Response(document)
 
     def _known(self, case: Case, report: Report | None) -> fhir.Known:
@@ -124,8 +124,9 @@ class PdfView(ExportView):
         """
         case = self._case(case_id)
         report = self._report(case, request.query_params.get("version", ""))
-        content = pdf.render(self._sheet(case, report))
-        self._exported(case, "PDF", report)
+        sheet = self._sheet(case, report)
+        content = pdf.render(sheet)
+        self._exported(case, "PDF", report, identified=sheet.is_identified)
         name = printed.file_name(case, report)
         headers = {
             "Content-Disposition": content_disposition_header(as_attachment=True, filename=name)

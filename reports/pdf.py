@@ -56,6 +56,11 @@ class Sheet:
     superseded_by: Report | None
     verify_at: str
 
+    @property
+    def is_identified(self) -> bool:
+        """Whether it names the patient."""
+        return self.identity != Identity()
+
 
 def render(sheet: Sheet) -> bytes:
     """The PDF. Characters that no font has are written as their code points."""
@@ -158,7 +163,7 @@ def _said(sheet: Sheet, files: Mapping[str, str | None]) -> dict[str, Any]:
         "patient": list(_patient(sheet)),
         "identity": "Name and birth date are from the laboratory's records, not part of what "
         "was signed."
-        if sheet.identity != Identity()
+        if sheet.is_identified
         else None,
         "specimen": [
             ["Accession", text["accession_number"]],

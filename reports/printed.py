@@ -9,7 +9,7 @@ from django.urls import reverse
 from accounts.models import User
 from cases import permissions, signature
 from cases.models import Case, Report
-from cases.signed import signed_content
+from cases.signed import SignedContent, signed_content
 from reports import pdf
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def sheet(request: HttpRequest, case: Case, report: Report, user: User) -> pdf.S
     return pdf.Sheet(
         report=report,
         signed=signed,
-        identity=_identity(case, user),
+        identity=_identity(case, signed, user),
         superseded_by=current if current.version > report.version else None,
         verify_at=verify_at(request, case, report),
     )
@@ -48,9 +48,14 @@ def file_name(case: Case, report: Report) -> str:
     return f"{case.accession_number} v{report.version}.pdf"
 
 
-def _identity(case: Case, user: User) -> pdf.Identity:
-    """The patient's name for those who may see it (R21); an administrator prints the pseudonym."""
-    if not permissions.can_see_patient_identity(user):
+def _identity(case: Case, signed: SignedContent, user: User) -> pdf.Identity:
+    """The patient's name for those who may see it (R21); an administrator prints the pseudonym.
+
+    A version that a correction took to another patient stays without: the laboratory's records
+    name the patient of the case as it is now.
+    """
+    is_theirs = signed.text["patient"] == case.patient.record_number
+    if not (is_theirs and permissions.can_see_patient_identity(user)):
         return pdf.Identity()
     return pdf.Identity(name=case.patient.name, birth_date=case.patient.birth_date)
 

@@ -35,7 +35,7 @@ def report_pdf(request: HttpRequest, case_id: UUID, version: int) -> HttpRespons
         "export",
         form="PDF",
         version=version,
-        identified=sheet.identity != pdf.Identity(),
+        identified=sheet.is_identified,
     )
     name = printed.file_name(case, report)
     headers = {

@@ -84,3 +84,14 @@ def test_r18_each_export_is_an_event_and_an_administrator_gets_the_pseudonym_alo
         administrator,
         {"form": "PDF", "version": 1, "identified": False},
     )
+
+
+def test_r18_the_event_says_with_a_name_only_where_there_is_one_on_the_paper():
+    case = world.signed()
+    world.corrected(case, record_number="P-5000")
+
+    fetch(case, version=1)
+    fetch(case)
+
+    told = [event.detail["identified"] for event in case.events.filter(action="export")]
+    assert told == [False, True]

@@ -8,7 +8,7 @@ from pypdf import PdfReader
 from pytest_django.asserts import assertContains
 
 from cases import bethesda, signature, storage
-from cases.models import Case
+from cases.models import Case, Patient
 from inference.labels import CellClass
 from tests import make
 from tests.reports import world
@@ -212,8 +212,21 @@ def test_an_administrator_prints_the_pseudonym_alone(client):
     text = words(printed(client, case, by=administrator))
 
     assert "Lovelace" not in text
-    assert "1971" not in text
+    assert "April 1971" not in text
     assert "P-4037" in text
+
+
+def test_a_version_with_another_patient_id_is_printed_without_the_name_that_is_not_its_own(client):
+    case = world.signed()
+    Patient.objects.create(laboratory=case.laboratory, record_number="P-5000", name="Grace Hopper")
+    world.corrected(case, record_number="P-5000")
+
+    earlier, current = (words(printed(client, case, version)) for version in (1, 2))
+
+    assert "P-4037" in earlier
+    assert "Hopper" not in earlier
+    assert "P-5000" in current
+    assert "Grace Hopper" in current
 
 
 def test_r18_each_print_is_an_event_in_the_trail(client):

@@ -73,9 +73,9 @@ def addended(case, supersedes=1):
     return workflow.addend(case, user, change(supersedes), "HPV: negative.", proof(user))
 
 
-def corrected(case, supersedes=1):
+def corrected(case, supersedes=1, record_number=""):
     mended = workflow.Correction(
-        record_number=case.patient.record_number,
+        record_number=record_number or case.patient.record_number,
         specimen_type="CONV",
         collected_on=case.collected_on,
         comment="",
