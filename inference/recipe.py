@@ -41,8 +41,9 @@ class Recipe:
 
     ``body_rate`` is of the last block, and each block below has ``layer_decay`` times the rate of
     the one above. ``smoothing``, ``mixup`` and ``bootstrap`` (Reed et al., "Training Deep Neural
-    Networks on Noisy Labels with Bootstrapping", ICLR 2015 workshop, arXiv 1412.6596: a share of
-    the target is what the network itself believes) are off unless asked for.
+    Networks on Noisy Labels with Bootstrapping", ICLR 2015 workshop, arXiv 1412.6596, the hard
+    kind: a share of the target is the class that the network itself names) are off unless asked
+    for.
     """
 
     data: Path

@@ -291,10 +291,14 @@ def _epoch(
 
 
 def _loss(recipe: Recipe, logits: Tensor, wanted: Tensor) -> Tensor:
-    """Cross-entropy with what is wanted (N, 5), or partly with what the network believes."""
+    """Cross-entropy with what is wanted (N, 5), or partly with what the network would answer.
+
+    Its answer, not its probabilities: with those the gradient is the plain one made shorter, and
+    AdamW takes steps of the same length whatever the gradient's.
+    """
     if recipe.bootstrap:
-        believed = logits.detach().softmax(dim=1)
-        wanted = (1 - recipe.bootstrap) * wanted + recipe.bootstrap * believed
+        answered = one_hot(logits.argmax(dim=1), len(CellClass)).float()
+        wanted = (1 - recipe.bootstrap) * wanted + recipe.bootstrap * answered
     return cross_entropy(logits, wanted, label_smoothing=recipe.smoothing)
 
 

@@ -243,3 +243,16 @@ def test_what_is_wanted_can_be_softened(recipe, options):
     assert json.loads((soft.out / "recipe.json").read_text()).items() >= options.items()
     if "mixup" not in options:  # mixing happens before the loss
         assert _loss(soft, logits, wanted) < _loss(recipe, logits, wanted)
+
+
+def test_bootstrapping_does_more_than_shorten_the_gradient(recipe):
+    from inference.train import _loss
+
+    def direction(recipe):
+        logits = torch.tensor([[1.0, 0, 0, 0, 0]], requires_grad=True)
+        _loss(recipe, logits, torch.tensor([[0.0, 1, 0, 0, 0]])).backward()
+        return logits.grad / logits.grad.norm()
+
+    plain, bootstrapped = direction(recipe), direction(replace(recipe, bootstrap=0.3))
+
+    assert torch.dot(plain[0], bootstrapped[0]) < 0.99
