@@ -339,22 +339,21 @@ def familiarity(
     classifier: Classifier, assessed: Assessed, others: Mapping[str, Iterable[Source]]
 ) -> Json | None:
     """Whether pictures of other sets lie farther out than the cells, and what is said of them."""
-    known = classifier.familiarity
-    if known is None:
+    if classifier.familiarity is None:
         return None
-    inside = known.measured(_features(assessed.predictions)).astype(float)
+    inside = np.array([one.familiarity for one in assessed.predictions])
     found: dict[str, Json] = {}
     for name, pictures in others.items():
         outcomes = list(classifier.classify(list(pictures)))
         answers = [one for one in outcomes if isinstance(one, Prediction)]
         if not answers:
             raise WrongData(f"{name} holds no readable picture.")
-        outside = known.measured(_features(answers)).astype(float)
+        outside = np.array([one.familiarity for one in answers])
         positive = np.arange(len(inside) + len(outside)) >= len(inside)
         found[name] = {
             "pictures": len(answers),
             "unreadable": len(outcomes) - len(answers),
-            "auroc": auroc(np.concatenate([inside, outside]), positive),
+            "auroc": auroc(-np.concatenate([inside, outside]), positive),
             "unfamiliar": _share([not one.familiar for one in answers]),
             "abstained": _share([one.abstained for one in answers]),
             "called_abnormal": _share([one.cell_class.is_abnormal for one in answers]),
@@ -364,10 +363,6 @@ def familiarity(
         "known_kept": _share([one.familiar for one in assessed.predictions]),
         "sets": found,
     }
-
-
-def _features(predictions: Sequence[Prediction]) -> NDArray[np.float32]:
-    return np.stack([one.features for one in predictions if one.features is not None])
 
 
 def _share(each: Sequence[bool]) -> float:

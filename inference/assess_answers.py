@@ -107,7 +107,8 @@ def familiar(
 def others(classifier: Classifier, pictures: Mapping[str, Iterable[Source]]) -> Json:
     """Whether a model that learnt from every cell tells other pictures from cells.
 
-    The cells' distances are those of its familiarity, which were measured out of fold.
+    The cells' distances are those of its familiarity, which were measured out of fold: so their own
+    familiarities are the shares of each other that lie farther out.
 
     Raises:
         WrongData: the model knows no familiarity, or a set holds no readable picture.
@@ -116,19 +117,18 @@ def others(classifier: Classifier, pictures: Mapping[str, Iterable[Source]]) -> 
     known = classifier.familiarity
     if known is None:
         raise WrongData(f"{classifier.model_version} is not calibrated: it knows no familiarity.")
-    inside = known.distances.astype(float)
+    inside = 1 - np.arange(len(known.distances)) / len(known.distances)
     found: Json = {}
     for name, some in pictures.items():
         outcomes = classifier.classify(list(some))
         answers = [one for one in outcomes if isinstance(one, Prediction)]
         if not answers:
             raise WrongData(f"{name} holds no readable picture.")
-        features = np.stack([one.features for one in answers if one.features is not None])
-        outside = known.measured(features).astype(float)
+        outside = np.array([one.familiarity for one in answers])
         positive = np.arange(len(inside) + len(outside)) >= len(inside)
         found[name] = {
             "pictures": len(answers),
-            "auroc": assess.auroc(np.concatenate([inside, outside]), positive),
+            "auroc": assess.auroc(-np.concatenate([inside, outside]), positive),
             "unfamiliar": sum(not one.familiar for one in answers) / len(answers),
             "abstained": sum(one.abstained for one in answers) / len(answers),
             "called_abnormal": sum(one.cell_class.is_abnormal for one in answers) / len(answers),

@@ -41,6 +41,7 @@ LEAST_COARSE_SHARE = 0.11
 MOST_FINE_SHARE = 0.65
 LEAST_COLOUR = 5.0
 LEAST_SIDE = 32  # pixels
+BLANK = "The picture is blank."
 
 _LIGHTNESS = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # of red, green, blue
 
@@ -80,7 +81,7 @@ def reasons(picture: Reading) -> tuple[str, ...]:
     """Why a picture is no good crop of a stained cell, in sentences; none where it may be one."""
     looks = look(picture)
     if looks.contrast < LEAST_CONTRAST:
-        return ("The picture is blank.",)
+        return (BLANK,)
     found = []
     if looks.side < LEAST_SIDE:
         found.append(

@@ -34,13 +34,13 @@ class Prediction:
 
     ``prediction_set`` are the classes it may be, by falling probability, the likeliest always among
     them; empty where the model is not calibrated. ``level`` and ``threshold`` are those of the set.
-    ``familiarity`` is the share of known cells that lie farther out. ``disagreement`` is how far an
-    ensemble's networks lie from their mean: the probability that the average one would move to
-    other classes; None where one network answered; ``named`` is what each of them would call it.
-    ``reasons`` say, in sentences, why the model
-    does not stand by its class; where there are any, the image needs a human look. ``features`` is
-    float32 (1280,), the picture as the last layer sees it; ``activation_maps`` float32 (5, 6, 6),
-    for each class how much each place spoke for it, rows first. Both are of an ensemble's first.
+    ``familiarity`` is the share of known cells that lie farther out; a blank picture has none.
+    ``disagreement`` is how far an ensemble's networks lie from their mean: the probability that the
+    average one would move to other classes; None where one network answered; ``named`` is what each
+    of them would call it. ``reasons`` say, in sentences, why the model does not stand by its class;
+    where there are any, the image needs a human look. ``features`` is float32 (1280,), the picture
+    as the last layer sees it; ``activation_maps`` float32 (5, 6, 6), for each class how much each
+    place spoke for it, rows first. Both are of an ensemble's first.
     """
 
     probabilities: tuple[float, ...]
@@ -189,7 +189,9 @@ def _judged(bare: Prediction, reading: Reading, calibration: Calibration) -> Pre
     """The prediction with its set, and with every reason not to stand by its class."""
     found = calibration.prediction_set(bare.probabilities)
     reasons = [*checks.reasons(reading)]
-    if not bare.familiar:
+    if checks.BLANK in reasons:  # features of nothing may lie anywhere
+        bare = replace(bare, familiarity=0.0)
+    elif not bare.familiar:
         reasons.append(
             "The picture is unlike the cells the model learnt from: "
             f"of 100 known cells {100 * bare.familiarity:.0f} lie as far out."

@@ -213,6 +213,7 @@ def test_r24_a_picture_that_fails_the_plain_checks_is_not_stood_by():
     prediction = said([0, 0, 0, 50, 0], picture=Image.new("RGB", (80, 80), "black"))
 
     assert prediction.reasons == ("The picture is blank.",)
+    assert (prediction.familiarity, prediction.familiar) == (0.0, False)
 
 
 def test_a_model_without_calibration_never_abstains():
