@@ -4,7 +4,7 @@ The 1,280 features of a picture are scaled to length one; the training cells the
 flat of few dimensions, their principal directions. The distance from that flat is the residual of
 Wang et al., "ViM: Out-Of-Distribution with Virtual-logit Matching", CVPR 2022, arXiv 2203.10807,
 on scaled features as in Guan et al., "Revisit PCA-based Technique for Out-of-Distribution
-Detection", ICCV 2023. It was chosen by measurement; docs/model-card.md has the table.
+Detection", ICCV 2023. It was chosen by measurement; docs/training.md has the table.
 
 People are told the share of known cells that lie farther out: held-out ones of the same data set.
 For a network that learnt from every cell these come from networks of the same recipe that did not,
