@@ -427,9 +427,8 @@ def findings_at_commit(review: Review) -> QuerySet[Finding]:
 
 
 def changed_since_commit(review: Review) -> bool:
-    """Whether the reader changed a finding after they committed their own read."""
-    later = Q(made_at__gt=review.committed_at) | Q(withdrawn_at__gt=review.committed_at)
-    return review.findings.filter(later).exists()
+    """Whether the reader, who has decided on every cell, changed a finding after their commit."""
+    return review.findings.filter(made_at__gt=review.committed_at).exists()
 
 
 def higher_risk(case: Case, *, by_history: bool) -> str:

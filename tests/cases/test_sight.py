@@ -96,11 +96,12 @@ def decided(client, case):
 
 
 def scramble(case):
-    """Another model output every time, in everything that an answer has."""
+    """Another model output every time, in everything that an answer has, the order of cells too."""
     turn = next(TURNS)
     sure = 0.97 - turn / 50
     run = case.runs.latest("queued_at")
-    for place, image in enumerate(case.images.all()):
+    for number, image in enumerate(case.images.all()):
+        place = (number + turn) % IMAGES
         said = CellClass.DYSKERATOTIC if place % 2 else CellClass.KOILOCYTOTIC
         probabilities = [sure - place / 100 if one == said else 0.01 for one in CellClass]
         Prediction.objects.filter(image=image).update(
@@ -274,6 +275,26 @@ def test_r22_the_pages_say_why_nothing_of_the_model_is_shown(client):
     assert "Shown to you once you have committed your own read" in cell
     assert map_of_it.status_code == 403
     assert "R22" in map_of_it.json()["detail"]
+
+
+def test_r22_the_trail_keeps_why_a_read_was_changed_from_who_has_yet_to_read():
+    case, people = blind(Status.AWAITING_SCREENING, primary_screening=True)
+    screener, pathologist = people["cytotechnologist"], people["pathologist"]
+    lsil = bethesda.Read(adequacy=Adequacy.SATISFACTORY, interpretations=("LSIL",))
+    case = workflow.claim(case, screener)
+    find(case, screener)
+    case = workflow.commit(case, screener, NILM)
+    case = workflow.conclude(case, screener, lsil, "MARKED-REASON")
+    trails = [reverse(name, args=[case.pk]) for name in ("case-trail", "api-case-trail")]
+    client = logged_in(pathologist)
+
+    before = [client.get(trail).text for trail in trails]
+    case = workflow.claim(case, pathologist)
+    find(case, pathologist)
+    workflow.commit(case, pathologist, lsil)
+    after = [client.get(trail).text for trail in trails]
+
+    assert ["MARKED-REASON" in trail for trail in before + after] == [False, False, True, True]
 
 
 def test_r22_read_model_and_final_read_stand_side_by_side_in_report_and_trail(client):

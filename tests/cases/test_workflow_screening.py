@@ -611,6 +611,18 @@ def test_r22_a_blind_screening_is_concluded_before_the_policy_speaks():
     assert review.read["interpretations"] == ["ASC-US"]
 
 
+def test_r22_a_blind_screening_is_not_concluded_before_it_is_committed():
+    case = waiting(laboratory(reading_order="blind-first"))
+    screener = make.cytotechnologist(laboratory=case.laboratory)
+    workflow.claim(case, screener)
+    find(case, screener)
+
+    with pytest.raises(InvalidTransition, match="Commit your own read first"):
+        workflow.conclude(case, screener, NILM)
+
+    assert case.reviews.get().committed_read is None
+
+
 def test_r22_a_read_that_began_assisted_stays_so_and_is_named_so():
     here = laboratory(primary_screening=False)
     case = waiting(here, Status.AWAITING_REVIEW)
