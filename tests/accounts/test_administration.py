@@ -274,7 +274,7 @@ def test_unlocking_lets_someone_log_in_at_once(client, administrator):
     assert answer.status_code == 302
 
 
-def test_with_a_mail_server_a_reset_link_goes_to_its_owner_and_to_nobody_else(
+def test_r17_with_a_mail_server_a_reset_link_goes_to_its_owner_and_to_nobody_else(
     client, administrator, settings
 ):
     settings.EMAIL_HOST = "mail.example.org"
@@ -305,7 +305,7 @@ def test_without_a_mail_server_the_reset_link_is_shown_once_and_works_once(clien
     assert actions == ["reset-link-issued", "password-reset"]
 
 
-def test_nobody_gets_a_reset_link_for_themselves(client, administrator):
+def test_r17_nobody_gets_a_reset_link_for_themselves(client, administrator):
     page = client.post(f"/laboratory/people/{administrator.pk}/reset-link/", follow=True)
 
     assert "Change your own password on your profile page" in page.text

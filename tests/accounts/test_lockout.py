@@ -31,7 +31,7 @@ def test_r20_after_five_failures_even_the_right_password_is_refused(client):
     assert "_auth_user_id" not in client.session
 
 
-def test_before_the_fifth_failure_the_right_password_still_works(client):
+def test_r20_before_the_fifth_failure_the_right_password_still_works(client):
     person = make.user()
     for _ in range(4):
         log_in(client, person.email)
@@ -62,7 +62,7 @@ def test_an_inactive_person_gets_the_generic_sentence_for_the_right_password(cli
     assert GENERIC in answer.text
 
 
-def test_every_spelling_and_every_browser_count_together(client):
+def test_r20_every_spelling_and_every_browser_count_together(client):
     person = make.user(email="ada@example.org")
 
     for number, email in enumerate(["ada@example.org", "ADA@example.org", " Ada@Example.ORG "] * 2):
@@ -72,7 +72,7 @@ def test_every_spelling_and_every_browser_count_together(client):
     assert lockout.failures_of(person.email).locked_until is not None
 
 
-def test_the_lock_ends_after_fifteen_minutes_even_if_someone_keeps_trying(client):
+def test_r20_the_lock_ends_after_fifteen_minutes_even_if_someone_keeps_trying(client):
     person = make.user()
     for _ in range(5):
         log_in(client, person.email)
@@ -85,7 +85,7 @@ def test_the_lock_ends_after_fifteen_minutes_even_if_someone_keeps_trying(client
     assert log_in(client, person.email, make.PASSWORD).status_code == 302
 
 
-def test_trying_while_locked_does_not_lengthen_the_lock(client):
+def test_r20_trying_while_locked_does_not_lengthen_the_lock(client):
     person = make.user()
     for _ in range(5):
         log_in(client, person.email)

@@ -61,7 +61,7 @@ def test_r20_after_the_idle_time_the_session_is_over(client, person):
     assert "logged off after 15 minutes without activity" in client.get(answer.url).text
 
 
-def test_just_before_the_idle_time_the_session_goes_on_and_starts_anew(client, person):
+def test_r20_just_before_the_idle_time_the_session_goes_on_and_starts_anew(client, person):
     before = last_activity(client, 14.9)
 
     assert client.get("/profile/").status_code == 200
@@ -69,7 +69,7 @@ def test_just_before_the_idle_time_the_session_goes_on_and_starts_anew(client, p
     assert client.session[LAST_ACTIVITY] > before + 14 * 60
 
 
-def test_each_laboratory_has_its_own_idle_time(client, person):
+def test_r20_each_laboratory_has_its_own_idle_time(client, person):
     person.laboratory.idle_minutes = 1
     person.laboratory.save(update_fields=["idle_minutes"])
     last_activity(client, 1)
@@ -87,7 +87,7 @@ def test_r20_requests_in_the_background_do_not_count_as_activity(client, person)
     assert client.session[LAST_ACTIVITY] == before
 
 
-def test_a_session_that_only_polls_from_the_start_still_ends(client):
+def test_r20_a_session_that_only_polls_from_the_start_still_ends(client):
     client.force_login(make.pathologist())
 
     client.get("/profile/", headers={"X-Background": "true"})
@@ -182,7 +182,7 @@ def test_a_token_header_does_not_keep_a_session_alive(client, person):
     assert "_auth_user_id" not in client.session
 
 
-def test_a_deactivated_person_is_out_with_the_next_click(client, person):
+def test_r20_a_deactivated_person_is_out_with_the_next_click(client, person):
     administrator = make.administrator(laboratory=person.laboratory)
     people.deactivate(person, administrator)
 

@@ -58,8 +58,15 @@ def test_r20_an_address_is_one_person_in_any_spelling():
     assert User.objects.get_by_natural_key("ADA@example.org").email == "ada@example.org"
 
 
+def test_r20_the_database_keeps_an_address_for_one_person():
+    person = make.user()
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        User.objects.create(email=person.email, role=person.role, laboratory=make.laboratory())
+
+
 @pytest.mark.parametrize("values", [{"email": "Ada@example.org"}, {"role": "janitor"}])
-def test_the_database_refuses_an_address_with_capitals_and_an_unknown_role(values):
+def test_r20_the_database_refuses_an_address_with_capitals_and_an_unknown_role(values):
     known = {"email": "ada@example.org", "role": Role.PATHOLOGIST, "laboratory": make.laboratory()}
 
     with pytest.raises(IntegrityError), transaction.atomic():

@@ -181,12 +181,14 @@ def test_a_weak_password_is_refused_and_the_invitation_stays_open(password):
     assert not User.objects.filter(email="ada@example.org").exists()
 
 
-def test_of_two_laboratories_that_invite_the_same_address_the_first_gets_the_account():
+def test_r17_of_two_laboratories_that_invite_the_same_address_the_first_gets_the_account():
     first, second = invited(make.administrator()), invited(make.administrator())
     people.accept(first.secret, NEW_PASSWORD)
 
     with pytest.raises(people.Refused, match="belongs to an account already"):
         people.accept(second.secret, NEW_PASSWORD)
+    with pytest.raises(people.Refused, match="belongs to an account already"):
+        people.reissue_invitation(second.invitation, second.invitation.invited_by)
 
     assert User.objects.get(email="ada@example.org").laboratory == first.invitation.laboratory
 

@@ -418,6 +418,27 @@ def test_r24_an_abstention_is_told_without_a_class_and_with_the_numbers_behind_i
     assert not {"activation_maps", "features"} & set(known)
 
 
+def test_r25_with_each_answer_its_version_its_level_and_all_probabilities_are_told():
+    case = make.case(Status.QUEUED, images=1)
+    run = make.run(case, "done")
+    make.prediction(run, case.images.get(), CellClass.PARABASAL, level=0.9, threshold=0.7)
+    Case.objects.update(status=Status.AWAITING_REVIEW)
+
+    told = as_person(case.accessioned_by).get(url("case-detail", case)).json()
+
+    [answer] = told["predictions"]
+    version = make.model_version()
+    assert answer["model_version"] == {
+        "name": version.name,
+        "digest": version.digest,
+        "preprocessing_version": version.preprocessing_version,
+    }
+    assert answer["level"] == 0.9
+    assert answer["probabilities"] == {
+        one: 0.8 if one == CellClass.PARABASAL else 0.05 for one in CellClass
+    }
+
+
 def test_the_activation_of_an_image_is_told_at_an_address_of_its_own():
     case = make.case(Status.AWAITING_REVIEW, images=1)
     client = as_person(case.accessioned_by)

@@ -50,7 +50,7 @@ def file_of(image):
     return path
 
 
-def test_what_was_not_tampered_with_is_whole(capsys):
+def test_r18_what_was_not_tampered_with_is_whole(capsys):
     signed_case()
     signed_case()
 
@@ -83,6 +83,17 @@ def test_r18_an_event_of_an_account_changed_by_sql_is_named_too():
     [sentence] = found(case)
 
     assert sentence.startswith(f"Event 1 of the chain of accounts of {case.laboratory}")
+
+
+def test_r18_the_time_of_an_event_is_told_by_the_database_whatever_a_program_says():
+    case = make.case()
+
+    event = AuditEvent.objects.create(
+        laboratory=case.laboratory, case=case, action="forged", recorded_at="2001-01-01T00:00:00Z"
+    )
+
+    assert event.recorded_at.year > 2001
+    assert found(case) == []
 
 
 @pytest.mark.parametrize("column", ["case_id", "from_status", "to_status", "action", "id"])

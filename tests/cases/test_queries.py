@@ -14,7 +14,7 @@ Status = Case.Status
 pytestmark = pytest.mark.django_db
 
 
-def test_the_gallery_begins_with_what_needs_a_look():
+def test_r24_the_gallery_begins_with_what_needs_a_look():
     case = make.case(Status.REVIEWING, images=0)
     run = case.runs.get()
     benign, abnormal, doubtful, unread = (make.image(case, place) for place in range(4))

@@ -140,6 +140,7 @@ def test_r25_a_prediction_keeps_its_set_its_familiarity_its_reasons_and_its_arra
         {"prediction_set": ["Metaplastic"]},  # not the likeliest
         {"prediction_set": ["Parabasal", "Metaplastic"], "reasons": []},
         {"reasons": [""]},
+        {"probabilities": [0.25, 0.25, 0.25, 0.25]},
         {"familiarity": 1.01},
         {"familiarity": -0.01},
         {"level": 0.99},  # without the threshold
@@ -150,7 +151,7 @@ def test_r25_a_prediction_keeps_its_set_its_familiarity_its_reasons_and_its_arra
     ],
     ids=str,
 )
-def test_the_database_refuses_an_answer_that_cannot_be(broken):
+def test_r24_r25_the_database_refuses_an_answer_that_cannot_be(broken):
     case = make.case(Status.AWAITING_REVIEW, images=1)
 
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -442,7 +443,7 @@ def test_record_refuses_a_run_that_has_not_answered_every_image():
     assert run.case.status == Status.CLASSIFYING
 
 
-def test_an_image_fails_a_run_once_and_is_answered_once_per_model_version():
+def test_r25_an_image_fails_a_run_once_and_is_answered_once_per_model_version():
     case = make.case(Status.AWAITING_REVIEW, images=1)
     [run] = case.runs.all()
     image = case.images.get()

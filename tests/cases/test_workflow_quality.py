@@ -189,7 +189,15 @@ def test_r7_only_a_pathologist_of_the_laboratory_answers_a_look_back(task):
 
 
 def test_r7_the_database_refuses_an_answer_without_its_facts(task):
-    for broken in ({"result": "confirmed"}, {"done_at": clock.now()}):
+    done = {"done_at": clock.now(), "done_by": task.trigger.reviewer}
+    told = {"notified": "Dr. Ng", "notified_at": clock.now()}
+    for broken in (
+        {"result": "confirmed"},
+        {"done_at": clock.now()},
+        done | {"result": "affects_care"},
+        done | {"result": "affects_care"} | told | {"notified": ""},
+        done | {"result": "affects_care"} | told | {"notified_at": None},
+    ):
         with pytest.raises(IntegrityError), transaction.atomic():
             Task.objects.filter(pk=task.pk).update(**broken)
 
@@ -259,6 +267,15 @@ def test_r8_tissue_is_compared_with_the_report_in_force(reader):
     made = workflow.record_histology(case, reader, tissue())
 
     assert (made.agreement, made.cytology["interpretations"]) == ("agrees", ["HSIL"])
+
+
+def test_r8_the_database_refuses_a_difference_without_its_cause_and_a_cause_without_one(reader):
+    case = signed_case(reader, said("NILM"))
+    workflow.record_histology(case, reader, tissue(cause="sampling"))
+
+    for broken in ({"cause": ""}, {"agreement": "agrees"}):
+        with pytest.raises(IntegrityError, match="has_a_cause"), transaction.atomic():
+            Histology.objects.update(**broken)
 
 
 def test_r8_only_a_pathologist_of_the_laboratory_records_histology(reader):

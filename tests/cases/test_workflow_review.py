@@ -76,7 +76,7 @@ def test_r18_a_new_finding_withdraws_the_old_one_and_row_and_trail_keep_both():
     assert said == [[[str(image.pk), "Koilocytotic"]], [[str(image.pk), "Parabasal"]]]
 
 
-def test_a_finding_can_be_taken_back():
+def test_r23_a_finding_that_is_taken_back_leaves_none():
     case = case_in_review()
     image = case.images.first()
     [first] = say(case, image, "Koilocytotic")
@@ -182,6 +182,19 @@ def test_r16_r18_sign_records_who_said_what_and_when():
     event = signed.events.get()
     assert (event.action, event.detail["digest"]) == ("sign", report.digest)
     assert (event.from_status, event.to_status) == (Status.REVIEWING, Status.SIGNED)
+
+
+def test_r25_the_report_keeps_of_each_answer_the_version_its_digest_and_all_probabilities():
+    case = decided_case(images=1)
+    prediction = case.images.get().predictions.get()
+
+    workflow.sign(case, case.reviewer, NILM, proof(case.reviewer))
+
+    [cell] = json.loads(case.reports.get().content)["cells"]
+    version = prediction.model_version
+    assert (cell["model"]["version"], cell["model"]["digest"]) == (version.name, version.digest)
+    assert cell["model"]["probabilities"] == list(prediction.probabilities)
+    assert cell["model"]["prediction_set"] == ["Parabasal"]
 
 
 def test_the_report_names_no_one_but_by_pseudonym():

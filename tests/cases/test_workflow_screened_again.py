@@ -180,7 +180,7 @@ def test_the_pathologist_who_asked_finds_their_own_findings_again():
     assert list(queries.standing_findings(claimed)) == [finding]
 
 
-def test_the_database_keeps_a_superseded_screening_from_being_changed():
+def test_r11_the_database_keeps_a_superseded_screening_from_being_changed():
     case, screener, reader = screened_case()
     workflow.send_back(case, reader, WORDS, screener)
     first = case.reviews.get(reader=screener)

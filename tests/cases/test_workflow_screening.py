@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 from django.core.exceptions import PermissionDenied
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
@@ -64,15 +65,16 @@ def held(laboratory):
 # ── Where a case goes ────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.parametrize("answer", [CellClass.PARABASAL, CellClass.DYSKERATOTIC])
 @pytest.mark.parametrize(
     ("screens", "state"), [(False, Status.AWAITING_REVIEW), (True, Status.AWAITING_SCREENING)]
 )
-def test_classification_leads_to_the_screener_only_where_the_laboratory_screens(screens, state):
+def test_r23_whatever_the_model_says_a_case_goes_to_who_reads_first_here(screens, state, answer):
     case = make.case(Status.QUEUED, by=make.cytotechnologist(), images=1)
     make.reading(case.laboratory, primary_screening=screens)
     run = make.run(case)
     workflow.begin(run)
-    make.prediction(run, case.images.get(), CellClass.PARABASAL)
+    make.prediction(run, case.images.get(), answer)
 
     assert workflow.record(run).status == state
 
@@ -300,12 +302,14 @@ def test_r10_a_rescreen_is_a_read_that_counts_one_for_who_did_it():
         "UPDATE cases_review SET committed_at = now()",
         "UPDATE cases_review SET is_blind = NOT is_blind",
         "UPDATE cases_review SET reader_id = reader_id + 1",
+        "UPDATE cases_review SET case_id = gen_random_uuid()",
+        "UPDATE cases_review SET kind = 'review'",
         "DELETE FROM cases_review",
         "UPDATE cases_rescreendraw SET seed = ''",
         "DELETE FROM cases_rescreendraw",
     ],
 )
-def test_r11_a_committed_read_and_a_draw_are_locked_by_the_database(change):
+def test_r5_r11_a_committed_read_and_a_draw_are_locked_by_the_database(change):
     held(laboratory())
 
     with pytest.raises(DatabaseError, match=r"never|for ever"), transaction.atomic():
@@ -347,6 +351,18 @@ def test_r5_nobody_can_tell_from_the_trail_who_is_drawn_next():
     seed = RescreenDraw.objects.get().seed
 
     assert all(seed not in json.dumps(event.detail) for event in case.events.all())
+
+
+def test_r5_the_database_refuses_a_smaller_share_and_a_place_that_was_drawn_already():
+    here = laboratory()
+    drawn = [screened(waiting(here))[0].reviews.get() for _ in range(2)]
+    [first, _] = RescreenDraw.objects.order_by("rank").values()
+    later = waiting(here).reviews.create(reader=drawn[0].reader, kind=Kind.SCREENING)
+
+    for broken in ({"rank": 10, "share": 9}, {"rank": 1}):
+        values = first | {"id": None, "review_id": later.pk} | broken
+        with pytest.raises(IntegrityError), transaction.atomic():
+            RescreenDraw.objects.create(**values)
 
 
 def test_r5_a_larger_share_is_drawn_from_the_next_read_on():
@@ -438,6 +454,30 @@ def test_r6_the_rescreener_is_never_who_screened():
 
     with pytest.raises(Refused, match="R6"):
         workflow.claim(case, senior)
+
+
+def test_r6_the_page_does_not_offer_the_rescreen_to_who_screened(client):
+    here = laboratory()
+    case = waiting(here)
+    case.patient.higher_risk = True
+    case.patient.save()
+    senior = make.senior(laboratory=here)
+    screened(case, by=senior)
+    offers = {}
+
+    for person in (senior, make.senior(laboratory=here)):
+        client.force_login(person)
+        page = client.get(reverse("case-detail", args=[case.pk])).text
+        offers[person] = reverse("case-claim", args=[case.pk]) in page
+
+    assert list(offers.values()) == [False, True]
+
+
+def test_r6_the_database_refuses_a_rescreen_that_is_not_blind():
+    case = waiting(laboratory())
+
+    with pytest.raises(IntegrityError, match="rescreen_is_blind"), transaction.atomic():
+        case.reviews.create(reader=case.accessioned_by, kind=Kind.RESCREEN, is_blind=False)
 
 
 def test_r6_nor_is_it_who_began_to_screen_and_gave_it_back():

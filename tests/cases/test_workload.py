@@ -177,8 +177,10 @@ def test_r10_who_comes_back_to_a_case_begins_no_new_read():
     workload.set_limit(reader, reader, hours=Decimal(8), slides=1)
     case = waiting_case(reader)
     workflow.claim(case, reader)
+    make.committed(case, make.NILM)
     workflow.release(case, reader)
 
+    assert workload.counted(reader).count() == 1
     assert workflow.claim(case, reader).holder == reader
 
 

@@ -145,7 +145,7 @@ def test_the_models_answers_are_observations_of_a_device_apart_from_the_findings
     assert not reported & models
 
 
-def test_an_answer_that_abstains_has_no_class_and_says_why():
+def test_r24_an_answer_that_abstains_has_no_class_and_says_why():
     case = world.in_review()
     make.abstain(case, case.images.first())
     case = workflow.sign(case, case.reviewer, world.LSIL, world.proof(case.reviewer))

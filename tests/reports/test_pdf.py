@@ -7,7 +7,7 @@ from django.urls import reverse
 from pypdf import PdfReader
 from pytest_django.asserts import assertContains
 
-from cases import bethesda, signature, storage
+from cases import bethesda, signature, storage, workflow
 from cases.models import Case, Patient
 from inference.labels import CellClass
 from tests import make
@@ -121,6 +121,17 @@ def test_the_pictures_are_those_that_were_chosen_each_with_its_finding(client):
 
     assert "Koilocytotic Model: Parabasal, 80 %" in words(content)
     assert len(PdfReader(BytesIO(content)).pages[0].images) == 1
+
+
+def test_r24_a_picture_on_which_the_model_abstained_is_printed_without_its_class(client):
+    case = world.in_review()
+    make.abstain(case, case.images.first())
+    case = workflow.sign(case, case.reviewer, world.LSIL, make.proof(case.reviewer))
+
+    text = words(printed(client, case))
+
+    assert "Koilocytotic Model: needs a human look" in text
+    assert "Model: Metaplastic" not in text
 
 
 def test_a_picture_that_was_changed_on_the_disk_is_named_and_not_shown(client):
