@@ -107,7 +107,9 @@ def check_all_records() -> None:
         queue.check_records(laboratory)
 
 
-@shared_task(name=queue.CHECK_RECORDS)
+# Of very many pictures it takes long. Not asked for again while it runs, as what waits for its end
+# would be after an hour: a check that died is made anew in the next night.
+@shared_task(name=queue.CHECK_RECORDS, acks_late=False, time_limit=6 * 60 * 60)
 def check_records(laboratory_id: int) -> None:
     """Check what one laboratory keeps, and record what was found."""
     integrity.check(Laboratory.objects.get(pk=laboratory_id))
