@@ -20,6 +20,9 @@ def erase_identity(case: Case, user: User, record_number: str, reason: str) -> C
     nothing brings an identity back.
     """
     with atomic():
+        # all of them, in one order, before the patient: as the verbs of each of them lock it
+        each_of_them = Case.objects.filter(patient__cases=case).order_by("pk")
+        list(each_of_them.select_for_update(no_key=True, of=("self",)).only("pk"))
         case = locked(case, "erase the identity in", *Case.Status.values)
         require(
             permissions.can_erase_identity(user, case),

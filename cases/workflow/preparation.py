@@ -135,9 +135,11 @@ def _patient(case: Case, given: Accession) -> Patient:
     record_number = given.record_number.strip()
     if not record_number:
         raise ValidationError({"record_number": "A case needs the patient's id."})
-    patient = Patient.objects.filter(
-        laboratory=case.laboratory, record_number__iexact=record_number
-    ).first() or Patient(laboratory=case.laboratory, record_number=record_number)
+    # locked, so that a name that is being erased is not written back
+    known = Patient.objects.select_for_update(no_key=True).filter(laboratory=case.laboratory)
+    patient = known.filter(record_number__iexact=record_number).first() or Patient(
+        laboratory=case.laboratory, record_number=record_number
+    )
     has_other_cases = patient.pk and patient.cases.exclude(pk=case.pk).exists()
     for field, known, new in (
         ("patient_name", patient.name, given.patient_name.strip()),

@@ -272,5 +272,5 @@ def _patient(case: Case, record_number: str) -> Patient:
         patient = Patient(laboratory=case.laboratory) if is_shared else before
         patient.record_number = record_number
         patient.full_clean()
-        patient.save()
+        patient.save(update_fields=["record_number"] if patient.pk else None)
     return patient

@@ -41,10 +41,11 @@ def locked(case: Case, action: str, *sources: str) -> Case:
     """The fresh case under a lock, in one of these states.
 
     The lock lets through what only refers to the case: an event of somebody who looks at it holds
-    the chain that the verb asks for next, and would wait for the case as long.
+    the chain that the verb asks for next, and would wait for the case as long. Whose the case is,
+    is asked once it is there: beside a row that was waited for, others are as they were before.
     """
-    cases = Case.objects.with_people().select_for_update(of=("self",), no_key=True)
-    fresh = cases.get(pk=case.pk)
+    Case.objects.select_for_update(no_key=True).only("pk").get(pk=case.pk)
+    fresh = Case.objects.with_people().get(pk=case.pk)
     if fresh.status not in sources:
         state = fresh.get_status_display().lower()
         raise InvalidTransition(f"Cannot {action} a case that is {state}{_and_with_whom(fresh)}")

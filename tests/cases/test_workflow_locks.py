@@ -1,5 +1,6 @@
 """Two who ask for one case at the same moment: neither waits for ever, a doubled form is one."""
 
+from datetime import date
 from threading import Event, Thread
 
 import pytest
@@ -8,10 +9,12 @@ from django.test import Client
 from django.urls import reverse
 
 from cases import audit, workflow
-from cases.models import Case
+from cases.models import Case, Patient
 from cases.workflow.transition import locked
 from tests import make
+from tests.at_once import while_it_waits
 from tests.make_accounts import PASSWORD
+from tests.reports import world
 
 Status = Case.Status
 NILM = {"adequacy": "SAT", "interpretations": ["NILM"]}
@@ -45,36 +48,13 @@ def test_who_looks_at_a_case_while_a_verb_changes_it_stops_neither():
 
 def meanwhile(case, done, address, form):
     """What the page answers to a form that waits while the same person has it done elsewhere."""
-    answers = []
 
     def send():
-        try:
-            client = Client()
-            client.force_login(case.reviewer)
-            answers.append(client.post(address, form))
-        finally:
-            connection.close()
+        client = Client()
+        client.force_login(case.reviewer)
+        return client.post(address, form)
 
-    sending = Thread(target=send)
-    with transaction.atomic():
-        locked(case, "sign", case.status)
-        sending.start()
-        _wait_for_somebody_who_waits()
-        done()
-    sending.join()
-    [answer] = answers
-    return answer
-
-
-def _wait_for_somebody_who_waits():
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-    with connection.cursor() as cursor:
-        for _ in range(100):
-            cursor.execute(waiting)
-            if cursor.fetchone() != (0,):
-                return
-            cursor.execute("SELECT pg_sleep(0.1)")
-    pytest.fail("nobody waits for the case")
+    return while_it_waits(send, lambda: locked(case, "sign", case.status), done)
 
 
 def test_a_signature_that_is_sent_twice_leads_to_the_report_that_it_made():
@@ -106,3 +86,67 @@ def test_a_negative_that_is_signed_out_twice_leads_to_the_report_that_it_made():
 
     assert answer.url == reverse("case-report", args=[case.pk])
     assert case.reports.count() == 1
+
+
+def test_who_comes_second_is_told_the_name_of_who_came_first():
+    case = make.case(Status.AWAITING_REVIEW, images=1)
+    first, second = (make.pathologist(laboratory=case.laboratory) for _ in range(2))
+
+    refusal = while_it_waits(
+        lambda: workflow.claim(case, second),
+        lambda: locked(case, "claim", case.status),
+        lambda: workflow.claim(case, first),
+    )
+
+    assert isinstance(refusal, workflow.InvalidTransition)
+    assert f"{first.name} holds it" in str(refusal)
+
+
+def test_a_verb_that_waits_for_a_correction_finds_the_case_with_its_new_patient():
+    case = world.signed()
+    known = Patient.objects.create(laboratory=case.laboratory, record_number="P-5000")
+    tissue = workflow.Tissue(source="biopsy", reported_on=date(2026, 1, 5), result="LSIL")
+
+    made = while_it_waits(
+        lambda: workflow.record_histology(case, case.reviewer, tissue),
+        lambda: locked(case, "correct the report of", case.status),
+        lambda: world.corrected(case, record_number=known.record_number),
+    )
+
+    assert made.case.patient == known
+
+
+def test_an_accession_that_waits_for_an_erasure_does_not_bring_the_name_back():
+    case = make.case(Status.REVIEWING, images=1)
+    case.patient.name = "Rosa Beispiel"
+    case.patient.save()
+    administrator = make.administrator(laboratory=case.laboratory)
+    number = case.patient.record_number
+    given = workflow.Accession(record_number=number, specimen_type="LBC")
+
+    made = while_it_waits(
+        lambda: workflow.accession(case.accessioned_by, given),
+        lambda: workflow.erase_identity(case, administrator, number, "Asked in writing."),
+        lambda: None,
+    )
+
+    assert made.patient == case.patient
+    assert Patient.objects.get(pk=case.patient_id).name == ""
+
+
+def test_a_revision_and_an_erasure_of_the_same_patient_do_not_stop_each_other():
+    case = make.case(Status.REVIEWING, images=1)
+    draft = make.case(by=case.accessioned_by, patient=case.patient)
+    administrator = make.administrator(laboratory=case.laboratory)
+    number = case.patient.record_number
+    given = workflow.Accession(
+        record_number=number, specimen_type="CONV", accession_number=draft.accession_number
+    )
+
+    erased = while_it_waits(
+        lambda: workflow.erase_identity(case, administrator, number, "Asked in writing."),
+        lambda: locked(draft, "revise", Status.DRAFT),
+        lambda: workflow.revise(draft, case.accessioned_by, given),
+    )
+
+    assert isinstance(erased, Case)
