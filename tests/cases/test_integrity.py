@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from accounts import events
@@ -13,6 +14,7 @@ from accounts.authentication import Reauthentication
 from cases import audit, bethesda, integrity, workflow
 from cases.models import AuditEvent, Case, Report
 from tests import make
+from tests.at_once import while_it_waits
 from tests.tampering import tamper
 
 NILM = bethesda.Read(
@@ -150,6 +152,22 @@ def test_r16_a_report_that_was_removed_is_named():
     ]
 
 
+def test_r16_an_earlier_version_that_was_put_in_force_again_by_sql_is_named():
+    case = signed_case()
+    tamper(
+        "INSERT INTO cases_report"
+        " (case_id, version, kind, content, digest, signed_by_id, signed_at) SELECT"
+        " case_id, 2, 'amendment', content, digest, signed_by_id, signed_at FROM cases_report"
+    )
+
+    assert found(case) == [
+        (
+            f"Version 2 of the report of {case} is not one whose signature is in the chain: it was"
+            " changed or inserted."
+        )
+    ]
+
+
 def test_a_picture_that_was_changed_on_the_disk_is_named():
     case = signed_case()
     image, other = case.images.all()
@@ -157,7 +175,7 @@ def test_a_picture_that_was_changed_on_the_disk_is_named():
 
     assert found(case) == [
         (
-            f"The picture {image.name} of {case} is not what was stored. The stored picture"
+            f"The picture {image.pk} of {case} is not what was stored. The stored picture"
             f" {image.digest[:8]} is damaged: its content no longer has its digest."
         )
     ]
@@ -170,7 +188,7 @@ def test_a_picture_that_is_gone_is_named():
 
     assert found(case) == [
         (
-            f"The picture {image.name} of {case} is not what was stored. The picture"
+            f"The picture {image.pk} of {case} is not what was stored. The picture"
             f" {image.digest[:8]} is missing from the store."
         )
     ]
@@ -184,7 +202,7 @@ def test_a_picture_exchanged_together_with_its_digest_is_named():
     image.save()
 
     assert found(case)[0] == (
-        f"The picture {image.name} of {case} is not the one whose upload is in the chain."
+        f"The picture {image.pk} of {case} is not the one whose upload is in the chain."
     )
 
 
@@ -238,3 +256,23 @@ def test_of_each_thing_that_is_broken_one_sentence_tells():
     assert [sentence.split()[0] for sentence in sentences][:2] == ["Event", "Version"]
     assert sum("missing from the store" in sentence for sentence in sentences) == 2
     assert Report.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("table", ["cases_report", "cases_cellimage"])
+def test_what_is_written_while_the_check_looks_is_no_break(table):
+    case = make.case(Case.Status.REVIEWING, images=1)
+    image = case.images.get()
+    audit.record(case, case.accessioned_by, "add_image", image=str(image.pk), digest=image.digest)
+    make.finding(case, image)
+    draft = make.case(by=case.accessioned_by)
+
+    def hold():
+        with connection.cursor() as cursor:
+            cursor.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+
+    def go_on():
+        workflow.sign(case, case.reviewer, NILM, make.proof(case.reviewer))
+        workflow.add_image(draft, case.accessioned_by, "new.png", make.cell_picture(seed=9))
+
+    assert while_it_waits(lambda: found(case), hold, go_on) == []
