@@ -38,12 +38,12 @@ class AccessionSerializer(serializers.Serializer[workflow.Accession]):
         return workflow.Accession(**self.validated_data)
 
     def revision_of(self, case: Case) -> workflow.Accession:
-        """What was sent over what is known; another patient does not inherit this one's name."""
+        """What was sent over what is known; another patient inherits neither name nor risk."""
         known = initial_of(case)
         sent: dict[str, Any] = self.validated_data
         patient = known["record_number"]
         if sent.get("record_number", patient).casefold() != patient.casefold():
-            known |= {"patient_name": "", "birth_date": None}
+            known |= {"patient_name": "", "birth_date": None, "higher_risk": False}
         return workflow.Accession(**(known | sent))
 
 

@@ -139,8 +139,8 @@ def test_a_revision_changes_what_was_sent_and_nothing_else():
     assert case.events.last().detail == {"changes": {"priority": ["routine", "urgent"]}}
 
 
-def test_a_revision_to_another_patient_does_not_take_the_name_along():
-    case = drafted(patient_name="Ada Example", birth_date=date(1980, 2, 3))
+def test_a_revision_to_another_patient_does_not_take_name_or_risk_along():
+    case = drafted(patient_name="Ada Example", birth_date=date(1980, 2, 3), higher_risk=True)
     Patient.objects.create(laboratory=case.laboratory, record_number="P-78", name="Bea Example")
 
     answer = as_person(case.accessioned_by).patch(
