@@ -54,8 +54,12 @@ def case_decide(request: HttpRequest, case_id: UUID) -> HttpResponse:
         exclusion=request.POST.get("exclusion", ""),
         replaces=_uuid(request.POST.get("replaces")),
     )
-    if attempt(request, lambda: workflow.decide(case, reader(request), [decision])):
+
+    def keep() -> None:
+        workflow.decide(case, reader(request), [decision])
         workflow.display(case, reader(request), [image.pk])  # the form stands beside its picture
+
+    attempt(request, keep)
     return redirect("cell", case.pk, image.pk)
 
 

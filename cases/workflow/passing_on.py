@@ -10,11 +10,12 @@ from cases.models import Case, Comment, Review
 from cases.workflow import words
 from cases.workflow.holding import let_go, require_holder
 from cases.workflow.review import begin_read
-from cases.workflow.transition import Refused, locked, move
+from cases.workflow.transition import Refused, locked, move, require
 
 LONGEST_COMMENT = 2000  # characters
 KEPT_FOR = timedelta(hours=24)  # until the colleague shows up; then a claim lasts as ever
 Status = Case.Status
+_NOT_YOURS = "Only who reads a case passes it on."
 
 
 def hand_over(case: Case, user: User, to: User, comment: str = "") -> Case:
@@ -25,6 +26,7 @@ def hand_over(case: Case, user: User, to: User, comment: str = "") -> Case:
     with atomic():
         case = locked(case, "hand over", *Case.HELD)
         require_holder(case, user)
+        require(permissions.can_decide(user, case), _NOT_YOURS)
         if to == user:
             raise Refused("You hold this case already.")
         if not permissions.can_claim(to, case):
@@ -50,6 +52,7 @@ def send_back(case: Case, user: User, comment: str, screener: User | None = None
     with atomic():
         case = locked(case, "send back", Status.SCREENING, Status.REVIEWING)
         require_holder(case, user)
+        require(permissions.can_decide(user, case), _NOT_YOURS)
         if not comment.strip():
             raise Refused("Say what has to be mended.")
         if screener:

@@ -6,6 +6,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
+from accounts.models import User
 from cases import clock, queries, workflow, worklist
 from cases.models import Case, Comment, Finding, ReadingSettings, Review
 from cases.workflow import InvalidTransition, Refused
@@ -54,6 +55,24 @@ def test_a_case_handed_over_waits_a_day_for_the_colleague_and_then_as_long_as_an
 
     assert handed.held_until - handed.held_since == timedelta(hours=24)
     assert workflow.heartbeat(handed, colleague).held_until < clock.now() + timedelta(hours=1)
+
+
+@pytest.mark.parametrize("role", ["administrator", "cytotechnologist"])
+def test_r19_who_has_another_role_since_passes_on_nothing_that_they_still_hold(client, role):
+    case = held_case()
+    colleague = colleague_of(case)
+    User.objects.filter(pk=case.reviewer_id).update(role=role)
+    former = User.objects.get(pk=case.reviewer_id)
+
+    with pytest.raises(PermissionDenied):
+        workflow.hand_over(case, former, colleague)
+    with pytest.raises(PermissionDenied):
+        workflow.send_back(case, former, "Mend it.")
+
+    client.force_login(former)
+    assert client.get(reverse("case-pass-on", args=[case.pk])).status_code == 403
+    case.refresh_from_db()
+    assert (case.status, case.reviewer) == (Status.REVIEWING, former)
 
 
 def test_nobody_hands_over_a_case_that_a_colleague_holds():
