@@ -195,7 +195,7 @@ def test_a_colleague_reads_on_the_page_who_holds_the_case_since_when(client):
 
     since = case.held_since.strftime("%H:%M")
     assert f"{case.reviewer.name} holds this case" in page
-    assert f">{since}</time>" in page
+    assert f">{since} UTC</time>" in page
     assert "data-hold" not in page
     assert reverse("case-claim", args=[case.pk]) not in page
 
