@@ -4,12 +4,9 @@ from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import SimpleRouter
 
-from cases.api.quality import (
-    CaseHistologyView,
-    HistologyViewSet,
-    LookBackViewSet,
-    ReaderViewSet,
-)
+from cases.api.histology import CaseHistologyView, HistologyViewSet
+from cases.api.look_backs import LookBackViewSet
+from cases.api.readers import ReaderViewSet
 from cases.api.views import CaseViewSet, ModelView
 from reports.api import FhirView, PdfView
 

@@ -128,6 +128,14 @@ class CaseRowSerializer(serializers.ModelSerializer[Case]):
         fields = (*_CASE, "image_count")
 
 
+class CaseNameSerializer(serializers.ModelSerializer[Case]):
+    """Which case is meant."""
+
+    class Meta:
+        model = Case
+        fields = ("id", "accession_number", "signed_at")
+
+
 class ImageSerializer(serializers.ModelSerializer[CellImage]):
     name = serializers.SerializerMethodField(
         help_text="As uploaded; left out while whoever asks may have to read the case blind."

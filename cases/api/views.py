@@ -37,6 +37,9 @@ NOT_ALLOWED = {
 OF_A_CASE = NOT_ALLOWED | {
     404: OpenApiResponse(answers.RefusalSerializer, "No such case in your laboratory."),
 }
+NOT_THERE = NOT_ALLOWED | {
+    404: OpenApiResponse(answers.RefusalSerializer, "Nothing of this id in your laboratory."),
+}
 OF_A_VERB = OF_A_CASE | {
     409: OpenApiResponse(answers.RefusalSerializer, "It does not fit the case as it is now."),
 }
