@@ -541,6 +541,27 @@ document.querySelector("[data-layout]")?.addEventListener("change", (event) => {
   event.target.form.requestSubmit();
 });
 
+// ── A reload begins where the page was ──────────────────────────────────────────────────────────
+
+const PLACE = `place:${room.dataset.galleryUrl}`;
+
+addEventListener("pagehide", () => {
+  try {
+    if (cells.length) sessionStorage.setItem(PLACE, cells[current].id);
+  } catch {
+    // storage is forbidden: a reload begins as any other visit
+  }
+});
+
+function placeBeforeReload() {
+  if (performance.getEntriesByType("navigation")[0]?.type !== "reload") return undefined;
+  try {
+    return placeOf.get(sessionStorage.getItem(PLACE));
+  } catch {
+    return undefined;
+  }
+}
+
 // ── Beginning ───────────────────────────────────────────────────────────────────────────────────
 
 if (bench) {
@@ -562,7 +583,7 @@ if (cells.length && isLarge()) {
   knowMaps();
   ahead.around(cells, current);
 } else if (cells.length) {
-  const asked = placeOf.get(location.hash.replace("#cell-", ""));
+  const asked = placeBeforeReload() ?? placeOf.get(location.hash.replace("#cell-", ""));
   const first = bench ? cells.findIndex(isUndecided) : 0;
   current = asked ?? Math.max(first, 0);
   anchor = current;

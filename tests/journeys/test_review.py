@@ -462,6 +462,30 @@ def test_what_was_not_saved_outlives_a_reload_and_an_answer_that_was_lost(
     assert page.locator("[data-alert]").is_hidden()
 
 
+def test_after_a_reload_the_page_is_where_it_was(page, complaints, live_server, transactional_db):
+    case = claimed_case(60)
+    names = in_order(case)
+    open_gallery(page, live_server, case)
+    press(page, "3", "End", "ArrowLeft")
+    assert page.locator(".cell.current").get_attribute("data-place") == "59"
+    said(page, "All saved")
+
+    page.reload()
+    page.locator("[data-bench]").get_by_role("button", name="Metaplastic").wait_for()
+
+    assert page.locator(".cell.current").get_attribute("data-place") == "59"
+    assert page.locator(".cell.current").evaluate(
+        "tile => tile.getBoundingClientRect().top < innerHeight"
+    )
+    press(page, "4")
+    said(page, "All saved")
+    assert standing(case) == {names[0]: METAPLASTIC, names[58]: PARABASAL}
+    page.goto(page.url)  # a visit anew begins with what is to be done first
+    page.locator(".cell.current").wait_for()
+    assert page.locator(".cell.current").get_attribute("data-place") == "2"
+    assert complaints == []
+
+
 def test_leaving_with_unsaved_findings_asks_first(page, live_server, transactional_db):
     case = claimed_case(2)
     open_gallery(page, live_server, case)
