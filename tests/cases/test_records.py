@@ -10,8 +10,11 @@ from accounts import events
 from accounts.chain import digest_of
 from accounts.models import Laboratory
 from cases import audit, integrity, tasks
+from config.celery import app
 from tests import make
 from tests.tampering import tamper, without_triggers
+
+CHECK_ALL = "cases.check_all_records"
 
 pytestmark = pytest.mark.django_db
 
@@ -141,6 +144,13 @@ def test_the_nightly_checks_do_not_hide_what_changed_about_accounts(administrato
 
     assert not events.recent(administrator.laboratory, "changes")
     assert len(events.recent(administrator.laboratory)) == 1
+
+
+def test_the_clock_asks_for_a_check_every_night():
+    [entry] = [one for one in app.conf.beat_schedule.values() if one["task"] == CHECK_ALL]
+
+    assert entry["schedule"].hour == {2}
+    assert entry["schedule"].is_due(timezone.now() - timedelta(days=1)).is_due
 
 
 def checked(laboratory, times):
