@@ -4,6 +4,7 @@ from datetime import date, datetime, time, timedelta
 from functools import partial
 from typing import Any, cast
 
+from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import Q, QuerySet
 from django_filters import rest_framework as filters
@@ -26,6 +27,25 @@ _day = partial(
 )
 
 
+class _YesOrNo(forms.NullBooleanField):
+    """True or false as an address says it; what is neither is refused, not passed over."""
+
+    def to_python(self, value: Any) -> bool | None:  # type: ignore[override] # noqa: ANN401 -- Django's
+        if value in self.empty_values:
+            return None
+        said = {"true": True, "1": True, "false": False, "0": False}.get(str(value).lower())
+        if said is None:
+            raise forms.ValidationError("Say true or false.")
+        return said
+
+
+class YesOrNoFilter(filters.BooleanFilter):
+    field_class = _YesOrNo
+
+
+_yes_or_no = partial(YesOrNoFilter, widget=forms.TextInput)
+
+
 class CaseFilter(filters.FilterSet):
     """The filters of the list. Days are days of the laboratory's time zone, the last one included.
 
@@ -37,7 +57,7 @@ class CaseFilter(filters.FilterSet):
         method="on_worklist", help_text="Part of an accession number, or a whole patient id."
     )
     priority = filters.ChoiceFilter(choices=Case.Priority.choices)
-    mine = filters.BooleanFilter(
+    mine = _yes_or_no(
         method="in_hand", help_text="What you have in hand: yours to submit, to mend or to sign."
     )
     queue = filters.ChoiceFilter(
@@ -45,7 +65,7 @@ class CaseFilter(filters.FilterSet):
         method="in_queue",
         help_text="The person's queue of this name on the worklist.",
     )
-    overdue = filters.BooleanFilter(method="past_due", help_text="Unsigned, and past its time.")
+    overdue = _yes_or_no(method="past_due", help_text="Unsigned, and past its time.")
     accessioned_from = _day(method="since", help_text="This day or later.")
     accessioned_to = _day(method="until", help_text="This day or earlier.")
     signed_from = _day(method="since", help_text="This day or later.")

@@ -21,7 +21,7 @@ form.addEventListener("change", (event) => {
   if (event.target.name === "adequacy") ask();
 });
 form.addEventListener("submit", (event) => {
-  // Signing twice does no harm, but its refusal would hide the report.
+  // The second of two would do no harm, but wait for the first, and take a code that is used by then.
   if (form.dataset.sent) event.preventDefault();
   form.dataset.sent = "true";
 });
