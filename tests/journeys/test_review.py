@@ -205,6 +205,7 @@ def test_a_case_is_not_signed_before_its_reader_saw_every_cell(
     open_gallery(page, live_server, case)
 
     press(page, "Control+a", "Space")
+    page.locator("[data-count=displayed]:not(:text-is('0'))").wait_for()  # pictures come in time
     page.wait_for_timeout(1000)
     seen = int(page.locator("[data-count=displayed]").inner_text())
     assert 0 < seen < 40
