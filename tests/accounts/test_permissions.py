@@ -47,5 +47,5 @@ STRANGER = {"pk": 3, "laboratory_id": 2, "role": Role.PATHOLOGIST}
         (permissions.can_issue_reset_link, ADMINISTRATOR, ADMINISTRATOR, False),
     ],
 )
-def test_r20_who_may_do_what_to_whom(question, actor, subject, answer):
+def test_r17_r20_who_may_do_what_to_whom(question, actor, subject, answer):
     assert question(User(**actor), User(**subject)) == answer

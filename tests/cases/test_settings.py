@@ -127,7 +127,7 @@ def test_a_model_that_is_gone_is_refused_in_a_sentence(client):
     assert not ReadingSettings.objects.exists()
 
 
-def test_a_share_below_ten_is_refused_in_a_sentence_and_the_rest_is_kept_on_the_page(client):
+def test_r5_a_share_below_ten_is_refused_in_a_sentence_and_the_rest_is_kept_on_the_page(client):
     client.force_login(make.administrator())
 
     answer = client.post(

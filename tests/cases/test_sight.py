@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.authentication import Reauthentication
-from cases import activation, audit, bethesda, clock, workflow
+from cases import activation, audit, bethesda, clock, sight, workflow
 from cases.bethesda import Adequacy
 from cases.models import Case, ClassificationFailure, Prediction
 from cases.workflow import Decision
@@ -53,6 +53,7 @@ def addresses(case):
     yield from (("worklist", f"{reverse('worklist')}?state={s}") for s in ("mine", case.status))
     yield "dashboard", f"{reverse('dashboard')}?period=all"
     yield "cell", reverse("cell", args=[case.pk, case.images.first().pk])
+    yield "details", f"{reverse('cell', args=[case.pk, image.pk])}?part=details"
 
 
 CHANGING = re.compile(
@@ -100,8 +101,10 @@ def scramble(case):
     turn = next(TURNS)
     sure = 0.97 - turn / 50
     run = case.runs.latest("queued_at")
-    for number, image in enumerate(case.images.all()):
-        place = (number + turn) % IMAGES
+    least_abnormal_first = Prediction.objects.filter(image__case=case).order_by(
+        "abnormality", "-image__uploaded_at"
+    )
+    for place, image in enumerate([answer.image for answer in least_abnormal_first]):
         said = CellClass.DYSKERATOTIC if place % 2 else CellClass.KOILOCYTOTIC
         probabilities = [sure - place / 100 if one == said else 0.01 for one in CellClass]
         Prediction.objects.filter(image=image).update(
@@ -174,9 +177,11 @@ def test_r22_no_address_tells_the_reader_what_the_model_says_until_they_commit(s
     case, _ = blind(status, primary_screening=status == Status.AWAITING_SCREENING)
     reader = who(laboratory=case.laboratory)
     case = workflow.claim(case, reader)
-    find(case, reader)
+    first, *others = case.images.all()
+    find(case, reader, [first])
 
     assert differing(reader, case) == []
+    find(case, reader, others)
     case = workflow.commit(case, reader, NILM)
     shown = differing(reader, case)
     assert {"case-detail", "cell", "api-case-detail", "api-case-activation"} <= set(shown)
@@ -249,8 +254,8 @@ def test_r22_who_reads_assisted_is_told_at_once_so_the_walk_would_notice():
     assert {"case-detail", "cell", "api-case-detail", "api-case-fhir", "dashboard"} <= set(told)
 
 
-def find(case, user, exclusion=""):
-    images = list(case.images.all())
+def find(case, user, images=None, exclusion=""):
+    images = images or list(case.images.all())
     workflow.display(case, user, [image.pk for image in images])
     decisions = [Decision(image_id=image.pk, cell_class="Parabasal") for image in images]
     if exclusion:
@@ -348,7 +353,7 @@ def awaiting_rescreen(order="assisted"):
     screener = make.cytotechnologist(laboratory=laboratory)
     case = make.case(Status.AWAITING_SCREENING, by=screener, images=IMAGES)
     case = workflow.claim(case, screener)
-    find(case, screener, "MARKED-EXCLUSION")
+    find(case, screener, exclusion="MARKED-EXCLUSION")
     case = workflow.commit(case, screener, MARKED)
     if order == "blind-first":
         case = workflow.conclude(case, screener, MARKED)
@@ -391,6 +396,17 @@ def test_r6_the_rescreener_finds_neither_the_first_read_nor_the_models_output(wh
     assert {"case-trail", "api-case-trail", "api-case-detail"} <= traces(rescreener, case)
 
 
+@pytest.mark.parametrize("status", [Status.QUEUED, Status.CLASSIFYING, Status.FAILED])
+def test_r6_while_a_case_is_classified_again_who_may_rescreen_it_sees_no_older_answer(status):
+    case = make.case(Status.AWAITING_SCREENING, images=1)
+    make.reading(case.laboratory, primary_screening=True)
+    Case.objects.update(status=status)
+
+    seen = sight.of(make.senior(laboratory=case.laboratory), case)
+
+    assert (seen.model, seen.reads) == (False, False)
+
+
 def test_r6_nobody_who_may_still_rescreen_sees_the_first_read_while_it_is_made():
     laboratory = make.laboratory()
     make.reading(laboratory, primary_screening=True, cytotechnologists_sign=True)
@@ -398,7 +414,7 @@ def test_r6_nobody_who_may_still_rescreen_sees_the_first_read_while_it_is_made()
     screener = make.cytotechnologist(laboratory=laboratory)
     case = make.case(Status.AWAITING_SCREENING, by=screener, images=IMAGES)
     case = workflow.claim(case, screener)
-    find(case, screener, "MARKED-EXCLUSION")
+    find(case, screener, exclusion="MARKED-EXCLUSION")
 
     for other in (make.senior(laboratory=laboratory), make.pathologist(laboratory=laboratory)):
         assert traces(other, case) == set()

@@ -94,7 +94,7 @@ def test_the_same_screener_screens_again_with_findings_of_their_own_and_both_rea
     assert in_queue(screener, "sent_back") == set()
 
 
-def test_another_cytotechnologist_may_screen_in_their_place_and_reads_what_was_asked():
+def test_r6_another_cytotechnologist_may_screen_in_their_place_and_reads_what_was_asked():
     case, screener, reader = screened_case()
     colleague = make.cytotechnologist(laboratory=case.laboratory)
     workflow.send_back(case, reader, WORDS, screener)
