@@ -284,16 +284,10 @@ def gallery(case: Case, sight: Sight) -> list[Cell]:
 
 
 def cell(case: Case, image: CellImage, sight: Sight) -> Cell:
-    """One cell of the gallery, asked for alone."""
+    """What the model said of one cell, asked for alone; of its reader nothing."""
     failure = shown_failures(case, sight).filter(image=image).first()
-    return Cell(
-        image,
-        shown_predictions(case, sight).filter(image=image).first(),
-        shown_findings(case, sight).filter(image=image).first(),
-        failure.reason if failure else "",
-        displays(case).filter(image=image).exists(),
-        image.name if sight.model else "",
-    )
+    answer = shown_predictions(case, sight).filter(image=image).first()
+    return Cell(image, answer, None, failure.reason if failure else "")
 
 
 def _need_of_a_look(cell: Cell) -> tuple[int, float, str]:
