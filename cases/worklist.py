@@ -56,6 +56,17 @@ def _read_first_by(user: User) -> Exists:
     return Exists(reads.exclude(kind=Review.Kind.RESCREEN))
 
 
+_WAITS_FOR = {
+    Role.CYTOTECHNOLOGIST: Status.AWAITING_SCREENING,
+    Role.PATHOLOGIST: Status.AWAITING_REVIEW,
+}
+
+
+def claimable(user: User) -> Q:
+    """What waits for a read that this person may begin."""
+    return Q(status=_WAITS_FOR.get(Role(user.role), "")) | to_rescreen(user)
+
+
 def sent_back(user: User) -> Q:
     """What a person is asked to mend; a colleague's too, once the colleague can do it no more."""
     if user.role != Role.CYTOTECHNOLOGIST:
@@ -154,5 +165,4 @@ def listed(user: User, state: str, search: str = "", priority: str = "") -> Quer
 def waiting(user: User, but: Case) -> QuerySet[Case]:
     """The open cases of the user's laboratory but this one, the first due first."""
     others = Case.objects.visible_to(user).filter(IS_OPEN).exclude(pk=but.pk)
-    others = others.annotate(was_read_by_me=_read_first_by(user))
     return others.select_related("laboratory", "reviewer").order_by("due_at", "pk")

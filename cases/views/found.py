@@ -17,7 +17,6 @@ from inference.registry import NoCurrentModel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LOOKED_THROUGH = 25  # open cases, for the next one that a person may claim
 BEATS = 20  # of a page in the time after which an idle holder loses the case
 REFUSALS = (InvalidTransition, Refused, NoCurrentModel)
 
@@ -106,8 +105,7 @@ def following(user: User, case: Case) -> Case | None:
     in_hand = open_cases.filter(status__in=Case.HELD, reviewer=user).first()
     if in_hand:
         return in_hand
-    first_due = open_cases[:LOOKED_THROUGH]
-    return next((other for other in first_due if may_claim(user, other)), None)
+    return open_cases.filter(worklist.claimable(user)).first()
 
 
 def frame(request: HttpRequest, case: Case) -> dict[str, Any]:

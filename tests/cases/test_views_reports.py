@@ -8,10 +8,11 @@ import pytest
 from django.urls import reverse
 from pytest_django.asserts import assertContains, assertNotContains, assertRedirects
 
-from cases import bethesda, signature, workflow
+from cases import bethesda, clock, signature, workflow
 from cases.bethesda import Adequacy
-from cases.models import Case, Report
+from cases.models import Case, Report, Review
 from cases.signature import Change
+from cases.views import found
 from inference.labels import CellClass
 from tests import make
 from tests.make import proof
@@ -365,3 +366,26 @@ def test_where_nothing_waits_the_report_offers_nothing(client):
     answer = client.get(page_of("case-report", signed(client)))
 
     assertNotContains(answer, "data-next-case")
+
+
+@pytest.mark.parametrize("role", ["cytotechnologist", "senior", "pathologist", "administrator"])
+def test_the_next_case_is_the_first_due_that_this_person_can_claim_however_many_wait(role):
+    laboratory = make.laboratory()
+    make.reading(laboratory, primary_screening=True)
+    by = make.cytotechnologist(laboratory=laboratory)
+    people = {"senior": make.senior(laboratory=laboratory)}
+    person = people.get(role) or make.user(role, laboratory=laboratory)
+    done = make.case(Case.Status.SIGNED, by=by)
+    for state in (*workflow.CLAIMS, Case.Status.DRAFT):
+        for days in (1, 2):
+            make.case(state, by=by, due_in=timedelta(days=days))
+    for _ in range(30):  # of others, and due before all of them
+        make.case(Case.Status.FAILED, by=by, due_in=timedelta(hours=1))
+    read = Case.objects.filter(status=Case.Status.AWAITING_RESCREEN).order_by("due_at").first()
+    Review.objects.create(case=read, reader=person, kind="screening", ended_at=clock.now())
+
+    after = found.following(person, done)
+
+    visible = Case.objects.visible_to(person).order_by("due_at", "pk")
+    assert after == next((case for case in visible if found.may_claim(person, case)), None)
+    assert (after is None) == (role == "administrator")
