@@ -1,22 +1,17 @@
-"""What is asked of one case and of its readers: answers, findings, reads, progress, look-backs."""
+"""What is asked of one case: answers, findings, reads, progress, who can go on with it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from django.db.models import (
-    BooleanField,
     Count,
-    Exists,
     F,
     JSONField,
     OuterRef,
     Q,
     QuerySet,
     Subquery,
-    When,
 )
-from django.db.models import Case as Case_
 
 from accounts.models import Laboratory, Role, User
 from accounts.permissions import can_see_patient_identity
@@ -30,15 +25,13 @@ from cases.models import (
     Comment,
     Display,
     Finding,
-    Histology,
     Prediction,
     ReadingSettings,
     Report,
     Review,
     Run,
-    Task,
 )
-from cases.sight import Sight, reads_shown_to
+from cases.sight import Sight
 from cases.sight import of as sight_of
 from inference import registry
 from inference.models import ModelVersion
@@ -130,68 +123,6 @@ def comments(case: Case, user: User) -> list[Comment]:
             or (comment.reason == Comment.Reason.SEND_BACK and comment.to_id == asked)
         ]
     return said
-
-
-def look_backs(user: User) -> QuerySet[Task]:
-    """The laboratory's look-backs, with whether the amendment that one asks for was issued."""
-    amended = Report.objects.filter(
-        case=OuterRef("case"), kind=Report.Kind.AMENDMENT, signed_at__gte=OuterRef("opened_at")
-    )
-    return (
-        Task.objects.filter(case__laboratory=user.laboratory_id)
-        .select_related("case__patient", "trigger", "done_by")
-        .annotate(
-            is_amended=Exists(amended),
-            is_to_amend=Case_(
-                When(Q(result=Task.Result.AFFECTS_CARE) & ~Q(Exists(amended)), then=True),
-                default=False,
-                output_field=BooleanField(),
-            ),
-        )
-    )
-
-
-LOOK_BACKS: Mapping[str, tuple[str, Q]] = {  # by state: its name, and which are in it
-    "open": ("Open", Q(done_at=None)),
-    "to-amend": ("To amend", Q(is_to_amend=True)),
-    "done": ("Done", Q(done_at__isnull=False)),
-}
-
-
-def histologies(user: User) -> QuerySet[Histology]:
-    """Every result of histology of the laboratory, the newest first."""
-    return (
-        Histology.objects.filter(case__laboratory=user.laboratory_id)
-        .select_related("case__patient", "recorded_by")
-        .order_by("-recorded_at", "-pk")
-    )
-
-
-def readers(user: User) -> QuerySet[User]:
-    """The people of the laboratory who read."""
-    people = User.objects.filter(laboratory=user.laboratory_id, is_active=True)
-    return people.exclude(role=Role.ADMINISTRATOR)
-
-
-def reads_of(person: User, user: User) -> QuerySet[Review]:
-    """Who read what, when, with which result (R11); a result that another may not know is marked.
-
-    ``is_shown`` says whether whoever looks may see the result: a later reader is blind to it (R6).
-    """
-    shown = Case.objects.filter(reads_shown_to(user), pk=OuterRef("case"))
-    return (
-        Review.objects.filter(reader=person)
-        .select_related("case")
-        .annotate(is_shown=Exists(shown))
-        .order_by("-started_at", "-pk")
-    )
-
-
-def told_result(read: Review, user: User) -> dict[str, Any] | None:
-    """What a read of `reads_of` says, once there is a result that this person may know."""
-    is_shown = getattr(read, "is_shown", False) or read.reader_id == user.pk
-    said: dict[str, Any] | None = read.read or read.committed_read
-    return said if is_shown else None
 
 
 def colleagues(user: User, case: Case) -> QuerySet[User]:

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from cases import audit, queries, wording, workflow
+from cases import audit, quality, wording, workflow
 from cases.api import answers
 from cases.api.lists import Pages
 from cases.api.views import FIELDS_REFUSED, NOT_ALLOWED, OF_A_CASE, OF_A_VERB, PrivateView
@@ -90,7 +90,7 @@ class HistologyViewSet(PrivateView, GenericViewSet[Histology]):
     def get_queryset(self) -> QuerySet[Histology]:
         if getattr(self, "swagger_fake_view", False):
             return super().get_queryset()
-        return queries.histologies(self.reader)
+        return quality.histologies(self.reader)
 
     @extend_schema(
         responses={200: HistologySerializer(many=True), 400: FIELDS_REFUSED} | NOT_ALLOWED
@@ -109,7 +109,7 @@ class CaseHistologyView(PrivateView):
         """What was recorded beside this case, the newest first."""
         case = self._case(case_id)
         audit.viewed(case, self.reader)
-        found = queries.histologies(self.reader).filter(case=case)
+        found = quality.histologies(self.reader).filter(case=case)
         return Response(CaseHistologiesSerializer({"histologies": found}).data)
 
     @extend_schema(

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from cases import queries, workflow
+from cases import quality, workflow
 from cases.api import answers
 from cases.api.lists import Pages
 from cases.api.views import FIELDS_REFUSED, NOT_ALLOWED, NOT_THERE, PrivateView
@@ -62,7 +62,7 @@ class LookBackAnswerSerializer(serializers.Serializer[Any]):
 
 class LookBackFilter(filters.FilterSet):
     state = filters.ChoiceFilter(
-        choices=[(state, label) for state, (label, _) in queries.LOOK_BACKS.items()],
+        choices=[(state, label) for state, (label, _) in quality.LOOK_BACKS.items()],
         method="in_state",
         help_text="As on the page; left out, all of them.",
     )
@@ -72,7 +72,7 @@ class LookBackFilter(filters.FilterSet):
         fields: tuple[str, ...] = ()
 
     def in_state(self, tasks: QuerySet[Task], name: str, value: str) -> QuerySet[Task]:
-        _, which = queries.LOOK_BACKS[value]
+        _, which = quality.LOOK_BACKS[value]
         return tasks.filter(which)
 
 
@@ -93,7 +93,7 @@ class LookBackViewSet(PrivateView, GenericViewSet[Task]):
     def get_queryset(self) -> QuerySet[Task]:
         if getattr(self, "swagger_fake_view", False):
             return super().get_queryset()
-        return queries.look_backs(self.reader)
+        return quality.look_backs(self.reader)
 
     @extend_schema(
         responses={200: LookBackSerializer(many=True), 400: FIELDS_REFUSED} | NOT_ALLOWED

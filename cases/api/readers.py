@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from accounts.models import User
-from cases import permissions, queries, wording, workload
+from cases import permissions, who_reads, wording, workload
 from cases.api import answers
 from cases.api.lists import Pages
 from cases.api.views import FIELDS_REFUSED, NOT_ALLOWED, NOT_THERE, PrivateView
@@ -70,7 +70,7 @@ class PersonsReadSerializer(serializers.ModelSerializer[Review]):
         )
 
     def get_result(self, read: Review) -> str | None:
-        said = queries.told_result(read, self.context["request"].user)
+        said = who_reads.told_result(read, self.context["request"].user)
         return wording.result(said) if said else None
 
 
@@ -102,7 +102,7 @@ class ReaderViewSet(PrivateView, GenericViewSet[Any]):
         """The people who read, each with the most that they may."""
         if not permissions.can_see_everybodys_reads(self.reader):
             raise PermissionDenied("Pathologists and administrators see everybody's reads.")
-        told = {"readers": workload.of_each(queries.readers(self.reader))}
+        told = {"readers": workload.of_each(who_reads.readers(self.reader))}
         return Response(ReadersSerializer(told).data)
 
     @extend_schema(responses={200: ReaderSerializer} | NOT_THERE)
@@ -114,7 +114,7 @@ class ReaderViewSet(PrivateView, GenericViewSet[Any]):
     @action(detail=True, pagination_class=LastBegun)
     def reads(self, request: Request, person_id: int) -> Response:
         """What a person read, when and with which result, the newest first (R11)."""
-        page = self.paginate_queryset(queries.reads_of(self._person(person_id), self.reader))
+        page = self.paginate_queryset(who_reads.reads_of(self._person(person_id), self.reader))
         told = PersonsReadSerializer(page or [], many=True, context={"request": request})
         return self.get_paginated_response(told.data)
 

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from cases import permissions, queries, wording, workflow
+from cases import permissions, quality, wording, workflow
 from cases.correlation import Agreement
 from cases.forms import HistologyForm, LookBackForm
 from cases.models import Case
@@ -23,14 +23,14 @@ PER_PAGE = 50
 @login_required
 def look_backs(request: HttpRequest) -> HttpResponse:
     """The earlier cases to be read again, with what came of it (R7)."""
-    tasks = queries.look_backs(reader(request))
+    tasks = quality.look_backs(reader(request))
     state = request.GET.get("state", "open")
-    state = state if state in queries.LOOK_BACKS else "open"
+    state = state if state in quality.LOOK_BACKS else "open"
     tiles = [
         (key, label, tasks.filter(which).count())
-        for key, (label, which) in queries.LOOK_BACKS.items()
+        for key, (label, which) in quality.LOOK_BACKS.items()
     ]
-    shown = tasks.filter(queries.LOOK_BACKS[state][1]).order_by("opened_at", "pk")
+    shown = tasks.filter(quality.LOOK_BACKS[state][1]).order_by("opened_at", "pk")
     context = {
         "section": "cases",
         "tiles": tiles,
@@ -45,7 +45,7 @@ def look_backs(request: HttpRequest) -> HttpResponse:
 def look_back(request: HttpRequest, task_id: int) -> HttpResponse:
     """One look-back: the earlier case, what asks for it, and the answer."""
     user = reader(request)
-    task = get_object_or_404(queries.look_backs(user), pk=task_id)
+    task = get_object_or_404(quality.look_backs(user), pk=task_id)
     may_answer = permissions.can_look_back(user, task.case) and not task.done_at
     if request.method == "POST" and not permissions.can_look_back(user, task.case):
         raise PermissionDenied("Only pathologists look back at a case.")
@@ -78,7 +78,7 @@ def _result(case: Case) -> str:
 @login_required
 def histologies(request: HttpRequest) -> HttpResponse:
     """Every result of histology beside the cytology it belongs to (R8); `?agreement=` filters."""
-    found = queries.histologies(reader(request))
+    found = quality.histologies(reader(request))
     asked = request.GET.get("agreement", "")
     tiles = [("", "All", found.count())]
     tiles += [

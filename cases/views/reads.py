@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
-from cases import permissions, queries, wording, workload
+from cases import permissions, who_reads, wording, workload
 from cases.forms import WorkloadForm
 from cases.models import Review
 from cases.views.found import reader
@@ -24,7 +24,7 @@ def readers(request: HttpRequest) -> HttpResponse:
     user = reader(request)
     if not permissions.can_see_everybodys_reads(user):
         raise PermissionDenied("Pathologists and administrators see everybody's reads.")
-    rows = workload.of_each(queries.readers(user))
+    rows = workload.of_each(who_reads.readers(user))
     return render(request, "cases/readers.html", {"section": "cases", "rows": rows})
 
 
@@ -64,7 +64,7 @@ def _person(request: HttpRequest, person_id: int) -> User:
 def _page(request: HttpRequest, person: User, form: WorkloadForm | None) -> HttpResponse:
     user = reader(request)
     own = workload.of(person)
-    page = Paginator(queries.reads_of(person, user), PER_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(who_reads.reads_of(person, user), PER_PAGE).get_page(request.GET.get("page"))
     initial = {"hours": own.limit.hours, "slides": own.limit.slides} if own.limit else None
     context = {
         "section": "cases",
@@ -83,7 +83,7 @@ def _page(request: HttpRequest, person: User, form: WorkloadForm | None) -> Http
 def _result(read: Review, user: User) -> str:
     if read.read is None and read.committed_read is None:
         return "under way" if read.ended_at is None else "without a result"
-    said = queries.told_result(read, user)
+    said = who_reads.told_result(read, user)
     if said is None:
         return "shown once nobody can come to read the case blind"
     return wording.result(said)

@@ -12,7 +12,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
 from accounts.permissions import can_manage_people
-from cases import audit, intake, integrity, permissions, queries, wording, workflow
+from cases import audit, intake, integrity, permissions, quality, queries, wording, workflow
 from cases.models import Case
 from cases.paging import CaseCursor
 from cases.views.found import find_case, frame, may_claim, reader
@@ -81,7 +81,7 @@ def case_detail(request: HttpRequest, case_id: UUID) -> HttpResponse:
 
 def _after_signature(request: HttpRequest, case: Case) -> dict[str, object]:
     """Look-backs at this case and because of it, and what the tissue showed."""
-    tasks = queries.look_backs(reader(request))
+    tasks = quality.look_backs(reader(request))
     return {
         "tasks": tasks.filter(case=case),
         "triggered": tasks.filter(trigger=case),
