@@ -28,7 +28,8 @@ def image(request: HttpRequest, case_id: UUID, image_id: UUID) -> HttpResponse:
 @require_safe
 @token_or_login_required
 def thumbnail(request: HttpRequest, case_id: UUID, image_id: UUID) -> HttpResponse:
-    # Only a page or an answer that was noted as a view gives its address.
+    # Its address comes from what was noted as a view, or from `case_ahead`, for a browser to fetch
+    # what nobody sees before they open the case.
     found = _find(request, case_id, image_id)
     return _answer(request, found, "image/webp", storage.open_thumbnail)
 

@@ -93,7 +93,9 @@ def _refuse_beyond_limit(case: Case, user: User, kind: Review.Kind) -> None:
         return
     again = workload.free_again_at(others, slides)
     when = again.astimezone(case.laboratory.zone) if again else None
-    then = f"the next can begin on {when.day} {when:%B at %H:%M}" if when else "finish one first"
+    then = "finish one first" if slides else "a pathologist can set another limit"
+    if when:
+        then = f"the next can begin on {when.day} {when:%B at %H:%M}"
     raise Refused(
         f"{user.name} has read {wording.count(slides, 'slide')} in 24 hours, which is the most "
         f"that is allowed: {then} (R9)."

@@ -102,6 +102,14 @@ def test_r9_the_sentence_names_the_moment_at_which_a_read_can_begin():
         assert workflow.claim(case, reader).holder == reader
 
 
+def test_r9_who_may_read_nothing_is_told_who_can_change_that():
+    reader = make.pathologist()
+    workload.set_limit(reader, reader, hours=Decimal(8), slides=0)
+
+    with pytest.raises(Refused, match=r"0 slides.*: a pathologist can set another limit \(R9\)"):
+        workflow.claim(waiting_case(reader), reader)
+
+
 def test_r9_what_is_in_hand_for_days_names_no_moment_that_is_past():
     reader = make.cytotechnologist()
     in_hand = make.case(Status.AWAITING_SIGNATURE, reviewer=reader)
