@@ -55,7 +55,7 @@ def accession(user: User, given: Accession) -> Case:
     require(permissions.can_accession(user), "Only cytotechnologists accession cases.")
     with atomic():
         # one accession at a time in a laboratory: the number suggested stays free until it is used
-        laboratory = _numbering(user.laboratory_id)
+        laboratory = numbering(user.laboratory_id)
         case = Case(laboratory=laboratory, accessioned_by=user, accessioned_at=clock.now())
         _describe(case, given)
         audit.record(
@@ -64,8 +64,11 @@ def accession(user: User, given: Accession) -> Case:
     return case
 
 
-def _numbering(laboratory_id: int) -> Laboratory:
-    """The laboratory, locked against other accessions, yet not against what only refers to it."""
+def numbering(laboratory_id: int) -> Laboratory:
+    """The laboratory, locked against others who register cases or patients.
+
+    Not against what only refers to it.
+    """
     return Laboratory.objects.select_for_update(no_key=True).get(pk=laboratory_id)
 
 
@@ -74,7 +77,7 @@ def revise(case: Case, user: User, given: Accession) -> Case:
     with atomic():
         case = locked(case, "revise", Status.DRAFT)
         require(permissions.can_prepare(user, case), _NOT_YOURS)
-        _numbering(case.laboratory_id)
+        numbering(case.laboratory_id)
         before, patient_before = _description(case), case.patient
         _describe(case, given)
         if case.patient != patient_before and not patient_before.cases.exists():

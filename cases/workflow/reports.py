@@ -15,7 +15,7 @@ from cases.models import ABNORMAL_CLASSES, Case, Patient, Report
 from cases.signature import Change, Kind, Signature
 from cases.workflow import words
 from cases.workflow.finding import Decision, make_finding
-from cases.workflow.preparation import refuse_impossible_dates
+from cases.workflow.preparation import numbering, refuse_impossible_dates
 from cases.workflow.quality import open_look_backs
 from cases.workflow.transition import InvalidTransition, Refused, locked, require, require_fresh
 
@@ -245,6 +245,7 @@ def _checked(change: Change) -> Change:
 
 def _mend(case: Case, correction: Correction) -> None:
     """Put right in the case what was typed wrong at accession; the trail keeps both."""
+    numbering(case.laboratory_id)
     before = case.patient
     case.patient = _patient(case, correction.record_number.strip())
     case.specimen_type = correction.specimen_type

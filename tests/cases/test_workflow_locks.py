@@ -150,3 +150,16 @@ def test_a_revision_and_an_erasure_of_the_same_patient_do_not_stop_each_other():
     )
 
     assert isinstance(erased, Case)
+
+
+def test_a_correction_to_a_patient_who_is_just_being_registered_finds_that_patient():
+    case = world.signed()
+    given = workflow.Accession(record_number="P-5000", specimen_type="LBC")
+
+    corrected = while_it_waits(
+        lambda: world.corrected(case, record_number="p-5000"),
+        lambda: workflow.accession(case.accessioned_by, given),
+        lambda: None,
+    )
+
+    assert corrected.patient == Patient.objects.get(record_number="P-5000")
