@@ -200,35 +200,35 @@ def tab_to(page, selector):
 def test_a_case_is_not_signed_before_its_reader_saw_every_cell(
     page, complaints, live_server, transactional_db
 ):
-    case = claimed_case(40)
-    page.set_viewport_size({"width": 800, "height": 700})  # a part of them is further down
+    case = claimed_case(20)
+    page.set_viewport_size({"width": 800, "height": 560})  # a part of them is further down
     open_gallery(page, live_server, case)
 
     press(page, "Control+a", "Space")
     page.locator("[data-count=displayed]:not(:text-is('0'))").wait_for()  # pictures come in time
     page.wait_for_timeout(1000)
     seen = int(page.locator("[data-count=displayed]").inner_text())
-    assert 0 < seen < 40
+    assert 0 < seen < 20
     said(page, "All saved")
     press(page, "s")
     page.wait_for_url("**/sign/", wait_until="commit")
     unseen = page.locator("[data-unseen]")
-    assert f"{40 - seen} cells were never displayed to you" in unseen.inner_text()
+    assert f"{20 - seen} cells were never displayed to you" in unseen.inner_text()
     assert queries.displays(case).count() == seen
     with pytest.raises(workflow.Refused, match="never displayed"):
         workflow.sign(case, case.reviewer, READ, proof(case.reviewer))
 
     unseen.get_by_role("link", name="Go to the first of them").click()
     page.locator("[data-bench]").get_by_role("button", name="Metaplastic").wait_for()
-    for _ in range(40):
+    for _ in range(20):
         page.wait_for_timeout(400)
         press(page, "n")
-    displayed(page, 40)
+    displayed(page, 20)
     press(page, "s")
     page.wait_for_url("**/sign/", wait_until="commit")
 
     assert not page.locator("[data-unseen]").count()
-    assert queries.displays(case).count() == 40
+    assert queries.displays(case).count() == 20
     workflow.sign(case, case.reviewer, READ, proof(case.reviewer))
     assert complaints == []
 
