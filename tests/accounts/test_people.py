@@ -242,12 +242,13 @@ def test_the_same_role_again_is_refused():
 # Deactivation
 
 
-def test_deactivate_ends_api_tokens_for_good():
+def test_r20_deactivate_ends_api_tokens_for_good():
     administrator = make.administrator()
     person = make.pathologist(laboratory=administrator.laboratory)
     token, _ = tokens.make_token(person, "scanner")
 
     people.deactivate(person, administrator)
+    assert not User.objects.get(pk=person.pk).is_active
     people.reactivate(person, administrator)
 
     token.refresh_from_db()

@@ -274,7 +274,7 @@ def test_signing_takes_the_password_and_tells_the_report(client_of):
     assert told["signed_at"] is not None
 
 
-def test_a_wrong_password_signs_nothing_and_counts_towards_the_lock_out(settings):
+def test_r20_a_wrong_password_signs_nothing_and_counts_towards_the_lock_out(settings):
     case = ready_to_sign()
     client = with_token(case.reviewer)
 

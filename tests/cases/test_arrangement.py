@@ -71,7 +71,7 @@ def test_the_readers_class_counts_before_the_models():
     assert names(Layout(cell_class="Koilocytotic")) == ["abnormal"]
 
 
-def test_where_the_model_may_not_be_seen_no_sort_and_no_flag_can_ask_for_it():
+def test_r22_where_the_model_may_not_be_seen_no_sort_and_no_flag_can_ask_for_it():
     chosen = {"sort": "need", "flag": "look", "cell_class": "", "size": "small"}
 
     layout = Layout.of(chosen, with_model=False)

@@ -95,6 +95,8 @@ def test_classify_run_delivered_twice_does_the_work_once():
 def test_r25_a_prediction_keeps_what_the_model_said():
     run = queued_run(images=1)
     workflow.begin(run)
+    shipped = registry.current()
+    make.newer_model_version()
 
     workflow.advance(run, [Answer(run.case.images.get().pk, AT_ODDS)])
 
@@ -104,8 +106,8 @@ def test_r25_a_prediction_keeps_what_the_model_said():
     assert prediction.abnormality == pytest.approx(0.7)
     assert tuple(prediction.probabilities) == AT_ODDS
     version = prediction.model_version
-    assert version == run.model_version
-    assert version.digest == registry.current().digest, "weights and thresholds are in it"
+    assert version == run.model_version == shipped
+    assert version.digest == shipped.digest, "weights and thresholds are in it"
     assert version.preprocessing_version
 
 

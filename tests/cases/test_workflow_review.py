@@ -52,7 +52,7 @@ def test_r23_claim_gives_the_case_to_the_pathologist_and_fills_in_nothing():
     assert (event.action, event.actor) == ("claim", pathologist)
 
 
-def test_a_finding_keeps_what_the_model_said_beside_it():
+def test_r25_a_finding_keeps_what_the_model_said_beside_it():
     case = case_in_review()
     image = case.images.first()
 
