@@ -80,6 +80,7 @@ class CredentialsForm(FactorForm):
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
         label="Your password",
+        error_messages={"required": "Your password is missing."},
     )
 
     def given(self) -> dict[str, str]:

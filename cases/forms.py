@@ -26,6 +26,18 @@ from inference.labels import CellClass
 from inference.weights import WrongWeights
 
 
+def _missing(sentence: str) -> dict[str, str]:
+    """What a required field says when it is empty: what to do, rather than that it is required."""
+    return {"required": sentence}
+
+
+def _moment(label: str) -> forms.DateTimeField:
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+    return forms.DateTimeField(
+        label=label, required=False, widget=widget, help_text="In the time of the laboratory."
+    )
+
+
 def _date(help_text: str = "") -> forms.DateField:
     widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
     return forms.DateField(required=False, widget=widget, help_text=help_text)
@@ -41,6 +53,7 @@ class AccessionForm(forms.Form):
         label="Patient id",
         max_length=40,
         help_text="A pseudonym: the same id is the same patient.",
+        error_messages=_missing("Say whose specimen it is."),
         widget=forms.TextInput(attrs={"autofocus": True}),
     )
     patient_name = forms.CharField(max_length=200, required=False, help_text="Stored encrypted.")
@@ -115,7 +128,10 @@ class ReadForm(forms.Form):
     """Adequacy comes before interpretation (R3); whether they fit is for `bethesda.problems`."""
 
     adequacy = forms.ChoiceField(
-        choices=bethesda.Adequacy.choices, widget=forms.RadioSelect, label="Specimen adequacy"
+        choices=bethesda.Adequacy.choices,
+        widget=forms.RadioSelect,
+        label="Specimen adequacy",
+        error_messages=_missing("Say whether the specimen can be evaluated."),
     )
     reasons = _several(bethesda.REASONS)
     ec_tz = forms.ChoiceField(
@@ -184,12 +200,14 @@ class ChangeForm(CredentialsForm):
         max_length=LONGEST_REASON,
         widget=forms.Textarea(attrs={"rows": 2}),
         help_text="Stands in the new version. The report is pseudonymous: name no patient in it.",
+        error_messages=_missing("Say why the report is changed."),
     )
     affects_care = forms.TypedChoiceField(
         choices=[("yes", "Yes"), ("no", "No")],
         coerce=lambda chosen: chosen == "yes",
         widget=forms.RadioSelect,
         label="Does this affect care of the patient?",
+        error_messages=_missing("Say yes or no."),
     )
     notified = forms.CharField(
         max_length=LONGEST_NOTIFIED,
@@ -197,12 +215,7 @@ class ChangeForm(CredentialsForm):
         label="Person notified",
         help_text="Name and function. Needed where care is affected.",
     )
-    notified_at = forms.DateTimeField(
-        required=False,
-        label="Notified at",
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        help_text="In the time of the laboratory.",
-    )
+    notified_at = _moment("Notified at")
 
     def change(self) -> Change:
         names = [field.name for field in fields(Change)]
@@ -211,7 +224,10 @@ class ChangeForm(CredentialsForm):
 
 class AddendForm(ChangeForm):
     text = forms.CharField(
-        max_length=LONGEST_TEXT, label="Addendum", widget=forms.Textarea(attrs={"rows": 5})
+        max_length=LONGEST_TEXT,
+        label="Addendum",
+        widget=forms.Textarea(attrs={"rows": 5}),
+        error_messages=_missing("Write what is added."),
     )
 
 
@@ -253,7 +269,9 @@ class AmendForm(ReadForm, ChangeForm):
 class CorrectForm(ChangeForm):
     """What can be typed wrong at accession and in the comment."""
 
-    record_number = forms.CharField(label="Patient id", max_length=40)
+    record_number = forms.CharField(
+        label="Patient id", max_length=40, error_messages=_missing("Say whose specimen it is.")
+    )
     specimen_type = forms.ChoiceField(choices=bethesda.SpecimenType.choices)
     collected_on = _date()
     comment = forms.CharField(
@@ -328,7 +346,12 @@ class ReadingForm(SettingsForm):
 class HandOverForm(forms.Form):
     """To whom a case is handed over, and what they should know."""
 
-    to = forms.ModelChoiceField(User.objects.none(), label="To", empty_label="Choose a colleague")
+    to = forms.ModelChoiceField(
+        User.objects.none(),
+        label="To",
+        empty_label="Choose a colleague",
+        error_messages=_missing("Say to whom you hand the case over."),
+    )
     comment = forms.CharField(
         max_length=workflow.LONGEST_COMMENT,
         required=False,
@@ -357,6 +380,7 @@ class SendBackForm(forms.Form):
         max_length=workflow.LONGEST_COMMENT,
         label="What has to be mended",
         widget=forms.Textarea(attrs={"rows": 3}),
+        error_messages=_missing("Say what has to be mended."),
     )
 
     def __init__(self, screeners: QuerySet[User], data: QueryDict | None = None) -> None:
@@ -366,16 +390,14 @@ class SendBackForm(forms.Form):
             del self.fields["screener"]
 
 
-def _moment(label: str) -> forms.DateTimeField:
-    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
-    return forms.DateTimeField(label=label, required=False, widget=widget)
-
-
 class LookBackForm(forms.Form):
     """What a second look at an earlier case found."""
 
     result = forms.ChoiceField(
-        choices=Task.Result.choices, widget=forms.RadioSelect, label="What the second look found"
+        choices=Task.Result.choices,
+        widget=forms.RadioSelect,
+        label="What the second look found",
+        error_messages=_missing("Say what the second look found."),
     )
     note = forms.CharField(
         max_length=LONGEST_NOTE, required=False, widget=forms.Textarea(attrs={"rows": 3})
@@ -397,7 +419,9 @@ class HistologyForm(forms.Form):
 
     source = forms.ChoiceField(choices=Histology.Source.choices, label="Tissue")
     reported_on = forms.DateField(
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"), label="Reported on"
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        label="Reported on",
+        error_messages=_missing("Say on which day the tissue was reported."),
     )
     result = forms.ChoiceField(choices=correlation.HistologyResult.choices)
     cause = forms.ChoiceField(

@@ -7,7 +7,9 @@ import { keyOf } from "./keymap.js";
 
 const root = document.querySelector("[data-bench]");
 const within = (name) => document.querySelector(`[data-${name}]`);
+const ONWARD = 10_000; // milliseconds
 let leavingWithinCase = false;
+let onward = { until: 0 };
 
 /* The same words as in templates/cases/_finding.html. */
 export function showFinding(place, finding, model) {
@@ -77,6 +79,14 @@ function sayHowSavingGoes({ state, sentence, count }) {
   }
 }
 
+/* A reader who asked to sign while the last findings were on their way does not ask twice; nor is
+   somebody who has long gone on with something else taken there. */
+function goOnward() {
+  const { link, until } = onward;
+  onward = { until: 0 };
+  if (Date.now() < until) link.click();
+}
+
 /* The findings of this page's case, tied to its line of saving. */
 export function findingsOf(standing, changed, saved) {
   const { case: id, reader, findingsUrl } = root.dataset;
@@ -88,7 +98,10 @@ export function findingsOf(standing, changed, saved) {
       alertReader(sentence, { lasting: true });
       changed(images);
     },
-    saving: sayHowSavingGoes,
+    saving: (told) => {
+      sayHowSavingGoes(told);
+      if (told.state === "saved") goOnward();
+    },
     saved,
   });
   addEventListener("beforeunload", (event) => {
@@ -97,13 +110,15 @@ export function findingsOf(standing, changed, saved) {
   addEventListener("pageshow", (event) => {
     if (event.persisted) location.reload();
   });
+  addEventListener("keydown", () => (onward = { until: 0 }), { capture: true }); // another wish
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[href]");
     leavingWithinCase = Boolean(link) && staysInCase(link.href, id);
     if (!link?.matches("[data-sign]")) return;
     if (findings.unsaved) {
       event.preventDefault();
-      alertReader("Some findings are not saved yet. Sign once the line says “All saved”.");
+      onward = { link, until: Date.now() + ONWARD };
+      alertReader("Some findings are not saved yet. The page of signing opens once they are.");
     } else if (displays?.unsaved) {
       event.preventDefault();
       displays.flush().then(() => location.assign(link.href));

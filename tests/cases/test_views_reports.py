@@ -251,7 +251,7 @@ def test_a_form_begins_with_what_the_report_says_and_issues_the_next_version(cli
     ("fields", "sentence"),
     [
         ({"password": "not my password"}, "That is not your password."),
-        ({"affects_care": ""}, "This field is required."),
+        ({"affects_care": ""}, "Say yes or no."),
         ({"affects_care": "yes"}, "somebody must have been notified first"),
         ({"supersedes": "7"}, "Nothing was changed; look at that version first."),
     ],

@@ -543,7 +543,7 @@ def assert_unsigned(case):
         ({"interpretations": []}, "A satisfactory specimen needs an interpretation (R3)."),
         ({"interpretations": ["NILM", "HSIL"]}, "NILM cannot stand beside HSIL"),
         ({"adequacy": "UNSAT"}, "needs at least one reason of its kind (R3)."),
-        ({"adequacy": ""}, "This field is required."),
+        ({"adequacy": ""}, "Say whether the specimen can be evaluated."),
         ({"interpretations": ["MADE-UP"]}, "MADE-UP is not one of the available choices."),
     ],
 )

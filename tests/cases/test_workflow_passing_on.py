@@ -255,7 +255,7 @@ def test_the_page_keeps_what_was_typed_where_it_cannot_be_done(client):
     )
 
     assert "Typed with care." in nobody.content.decode()
-    assert "This field is required." in nobody.content.decode()
+    assert "Say to whom you hand the case over." in nobody.content.decode()
     assert "Mend the id." in too_late.content.decode()
     assert "nobody holds it" in too_late.content.decode()
     assert not Comment.objects.exists()

@@ -651,6 +651,27 @@ def test_a_cell_opened_from_the_gallery_is_whole_in_its_frame(page, live_server,
     assert picture["y"] == pytest.approx(frame["y"], abs=3)
 
 
+def test_who_asks_to_sign_before_all_is_saved_is_taken_there_once_it_is(
+    page, live_server, transactional_db
+):
+    case = claimed_case(1)
+    held = []
+    open_gallery(page, live_server, case)
+    displayed(page, 1)
+    page.route("**/findings/", lambda route: held.extend([route]))
+
+    press(page, "3", "s")
+    page.wait_for_timeout(500)
+    told = page.locator("[data-alert-words]").inner_text()
+    here = page.url
+    held[0].continue_()
+    page.wait_for_url("**/sign/", wait_until="commit")
+
+    assert told == "Some findings are not saved yet. The page of signing opens once they are."
+    assert not here.endswith("/sign/")
+    assert len(standing(case)) == 1
+
+
 IN_SIGHT = """
 [...document.querySelectorAll("li[data-cell]")].filter((tile) => {
   const { top, bottom } = tile.getBoundingClientRect();
