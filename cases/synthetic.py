@@ -221,8 +221,8 @@ def draw_between(one: CellClass, other: CellClass, seed: int, size: int = 180) -
 class Absurdity(StrEnum):
     """What somebody may upload that is a picture and no cell."""
 
-    BLANK = "blank"
-    NOISE = "noise"
+    BLACK = "black"
+    LANDSCAPE = "landscape"
     PAGE = "page"
 
 
@@ -504,13 +504,34 @@ def _marked(image: Image.Image) -> Image.Image:
 # --- No cells
 
 
-def _blank(_chance: np.random.Generator, size: int) -> Image.Image:
-    return _marked(Image.new("RGB", (size, size), (236, 236, 240)))
+HILLS = {0.55: (110, 125, 140), 0.68: (70, 100, 70), 0.82: (40, 70, 35)}  # from where down
 
 
-def _static(chance: np.random.Generator, size: int) -> Image.Image:
-    pixels = chance.integers(0, 256, (size, size, 3), dtype=np.uint8)
-    return _marked(Image.fromarray(pixels))
+def _black(_chance: np.random.Generator, size: int) -> Image.Image:
+    return _marked(Image.new("RGB", (size, size), (6, 6, 8)))
+
+
+def _landscape(chance: np.random.Generator, size: int) -> Image.Image:
+    """Hills under a sky, and a house: what a holiday leaves on a camera."""
+    height = np.linspace(0, 1, size)[:, None, None]
+    sky = (1 - height) * np.array([70, 120, 190]) + height * np.array([215, 225, 235])
+    seen = np.repeat(sky, size, axis=1)
+    across = np.linspace(0, TURN, size)
+    for top, colour in HILLS.items():
+        waves = (np.sin(across * k + chance.uniform(0, TURN)) * 0.05 / k for k in (1, 2, 3, 5))
+        ridge = top + sum(waves, np.zeros(size))
+        seen[height[:, :, 0] > ridge] = colour
+    seen += chance.normal(0, 4, (size, size, 1))
+    image = Image.fromarray(np.clip(seen, 0, 255).astype(np.uint8))
+    draw = ImageDraw.Draw(image)
+    part = size / 100
+    draw.ellipse((72 * part, 10 * part, 84 * part, 22 * part), (255, 244, 200))
+    draw.rectangle((20 * part, 62 * part, 42 * part, 80 * part), (190, 80, 60))
+    roof = (17 * part, 62 * part, 45 * part, 62 * part, 31 * part, 50 * part)
+    draw.polygon(roof, (90, 40, 40))
+    for left in (24 * part, 34 * part):
+        draw.rectangle((left, 67 * part, left + 4 * part, 72 * part), (250, 230, 140))
+    return _marked(image.filter(ImageFilter.GaussianBlur(0.6)))
 
 
 def _page(chance: np.random.Generator, size: int) -> Image.Image:
@@ -524,7 +545,7 @@ def _page(chance: np.random.Generator, size: int) -> Image.Image:
 
 
 _ABSURD: dict[Absurdity, Callable[[np.random.Generator, int], Image.Image]] = {
-    Absurdity.BLANK: _blank,
-    Absurdity.NOISE: _static,
+    Absurdity.BLACK: _black,
+    Absurdity.LANDSCAPE: _landscape,
     Absurdity.PAGE: _page,
 }

@@ -7,8 +7,9 @@ from django.core.management import CommandError, call_command
 from django.db.models import Count
 
 from accounts.models import Laboratory, User
-from cases import activation, demonstration
+from cases import activation, demonstration, synthetic
 from cases.models import AuditEvent, Case, CellImage, Prediction, Task
+from inference.labels import CellClass
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -48,10 +49,15 @@ def test_seed_demo_fills_a_laboratory_and_shows_its_logins_again(state_folder, c
     doubtful = riverside.get(clinical_note=demonstration.DOUBTFUL.note)
     assert [image.name for image in doubtful.images.order_by("name") if "-0" not in image.name] == [
         "synthetic-between-two-classes.png",
-        "synthetic-blank.png",
-        "synthetic-noise.png",
+        "synthetic-black.png",
+        "synthetic-landscape.png",
         "synthetic-page.png",
     ]
+    answers = {one.image.name: one for one in Prediction.objects.filter(image__case=doubtful)}
+    between = answers["synthetic-between-two-classes.png"]
+    assert set(between.prediction_set) == {CellClass.METAPLASTIC, CellClass.PARABASAL}
+    absurd = [answers[f"synthetic-{kind}.png"] for kind in synthetic.Absurdity]
+    assert all(answer.reasons for answer in (between, *absurd)), "each is left to a person"
     assert doubtful.images.count() == 6
     maps = doubtful.images.values_list("predictions__activation_maps", flat=True)
     sizes = {len(stored) for stored in maps}
