@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
+from datetime import date
 from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID
@@ -221,6 +222,14 @@ class ChangeForm(CredentialsForm):
         names = [field.name for field in fields(Change)]
         return Change(**{name: self.cleaned_data[name] for name in names})
 
+    def is_said_by(self, text: Mapping[str, Any]) -> bool:
+        """Whether the text of a report says already what this form would make it say."""
+        change = text["change"] or {}
+        return (change.get("supersedes"), change.get("reason")) == (
+            self.cleaned_data["supersedes"],
+            self.cleaned_data["reason"].strip(),
+        )
+
 
 class AddendForm(ChangeForm):
     text = forms.CharField(
@@ -229,6 +238,9 @@ class AddendForm(ChangeForm):
         widget=forms.Textarea(attrs={"rows": 5}),
         error_messages=_missing("Write what is added."),
     )
+
+    def is_said_by(self, text: Mapping[str, Any]) -> bool:
+        return super().is_said_by(text) and text["addendum"] == self.cleaned_data["text"].strip()
 
 
 EXCLUDED = "excluded: "
@@ -265,6 +277,10 @@ class AmendForm(ReadForm, ChangeForm):
             if (chosen := self.cleaned_data[name]) and chosen != said
         ]
 
+    def is_said_by(self, text: Mapping[str, Any]) -> bool:
+        is_same = text["read"] == self.read().to_json() and not self.decisions()
+        return super().is_said_by(text) and is_same
+
 
 class CorrectForm(ChangeForm):
     """What can be typed wrong at accession and in the comment."""
@@ -281,6 +297,15 @@ class CorrectForm(ChangeForm):
     def correction(self) -> Correction:
         names = [field.name for field in fields(Correction)]
         return Correction(**{name: self.cleaned_data[name] for name in names})
+
+    def is_said_by(self, text: Mapping[str, Any]) -> bool:
+        said, day = self.correction(), text["collected_on"]
+        return super().is_said_by(text) and said == Correction(
+            record_number=text["patient"],
+            specimen_type=text["specimen_type"],
+            collected_on=date.fromisoformat(day) if day else None,
+            comment=text["read"]["comment"],
+        )
 
 
 class ReadingForm(SettingsForm):

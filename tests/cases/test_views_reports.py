@@ -246,6 +246,26 @@ def test_a_form_begins_with_what_the_report_says_and_issues_the_next_version(cli
     assert case.reports.current().get().version == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("case-addend", {"text": "HPV: positive."}),
+        ("case-amend", {"interpretations": ["LSIL"]}),
+        ("case-correct", {"comment": "Another."}),
+    ],
+)
+def test_a_change_that_is_sent_twice_is_one_version_and_leads_to_it(client, name, other):
+    case = signed(client)
+    said = change(**FORMS[name])
+
+    answers = [client.post(page_of(name, case), said) for _ in range(2)]
+    another = client.post(page_of(name, case), said | other)
+
+    assert [answer.url for answer in answers] == [page_of("case-report", case)] * 2
+    assert case.reports.count() == 2
+    assertContains(another, "Version 2 of the report was issued meanwhile")
+
+
 @pytest.mark.parametrize("name", FORMS)
 @pytest.mark.parametrize(
     ("fields", "sentence"),
