@@ -170,15 +170,10 @@ def _eager(folder: Path) -> "EfficientNet":
 
 def ours(files: Sequence[bytes], folder: Path, batch: int) -> float:
     """Our classifier, everything it says included, at another batch size than it serves at."""
-    from inference import familiarity, manifest
-    from inference.classifier import Classifier
+    from inference import load_classifier
     from inference.preprocess import read
-    from inference.runtime import OnnxNetwork
 
-    described = manifest.read(folder)
-    known = familiarity.read(folder / manifest.FAMILIARITY, described.files[manifest.FAMILIARITY])
-    network = OnnxNetwork(folder, described, threads=_threads(), batch=batch)
-    classifier = Classifier(network, described.name, described.calibration, known)
+    classifier = load_classifier(folder, threads=_threads(), batch=batch)
 
     def answer(chosen: Sequence[bytes]) -> None:
         for some in _batches(chosen, batch):

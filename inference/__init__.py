@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
-def load_classifier(folder: Path | None = None, *, threads: int = 1) -> Classifier:
+def load_classifier(
+    folder: Path | None = None, *, threads: int = 1, batch: int | None = None
+) -> Classifier:
     """The classifier of a model folder, or the one that is shipped: takes some 0.5 s.
+
+    Its network takes ``batch`` pictures at a time; eight, unless a measurement asks for others.
 
     Raises:
         WrongWeights: a file of the model is missing, truncated, changed or swapped.
@@ -35,7 +39,7 @@ def load_classifier(folder: Path | None = None, *, threads: int = 1) -> Classifi
 
     folder = folder or shipped_folder()
     manifest = read(folder)
-    network = runtime.load(folder, manifest, threads=threads)
+    network = runtime.load(folder, manifest, threads=threads, batch=batch or runtime.BATCH)
     if manifest.calibration is None:
         return Classifier(network, manifest.name)
     known = familiarity.read(folder / FAMILIARITY, manifest.files[FAMILIARITY])

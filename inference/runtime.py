@@ -55,7 +55,7 @@ class Network(Protocol):
     def answer(self, pixels: NDArray[np.uint8]) -> Answers: ...
 
 
-def load(folder: Path, manifest: Manifest, *, threads: int = 1) -> Network:
+def load(folder: Path, manifest: Manifest, *, threads: int = 1, batch: int = BATCH) -> Network:
     """The network of a model folder, or its ensemble.
 
     It has answered a full batch of black pictures: memory is taken, and the first case is no slower
@@ -65,9 +65,11 @@ def load(folder: Path, manifest: Manifest, *, threads: int = 1) -> Network:
         WrongWeights: a file is not the one the manifest names.
 
     """
-    networks = [OnnxNetwork(folder, manifest, one, threads=threads) for one in manifest.members]
+    networks = [
+        OnnxNetwork(folder, manifest, one, threads=threads, batch=batch) for one in manifest.members
+    ]
     network = networks[0] if len(networks) == 1 else Ensemble(networks)
-    network.answer(np.zeros((BATCH, SIDE, SIDE, 3), dtype=np.uint8))
+    network.answer(np.zeros((batch, SIDE, SIDE, 3), dtype=np.uint8))
     return network
 
 
